@@ -1,0 +1,1 @@
+"""The law: pure data and pure functions. No I/O, no async, no clock, no framework."""

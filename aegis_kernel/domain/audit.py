@@ -1,0 +1,64 @@
+"""The audit record, and the one table of how audit spells each operation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+
+import msgspec
+
+from aegis_kernel.domain.key import KeyId
+from aegis_kernel.domain.lifecycle import Operation
+from aegis_kernel.domain.principal import PrincipalKind
+
+SUCCESS = "Success"
+INVALID_SIGNATURE = "InvalidSignature"
+
+_RENAMED = {
+    Operation.CREATE: "KeyCreated",
+    Operation.ACTIVATE: "KeyActivated",
+    Operation.DEACTIVATE: "KeyDeactivated",
+    Operation.DISABLE: "KeyDisabled",
+    Operation.ENABLE: "KeyEnabled",
+    Operation.SCHEDULE_DESTRUCTION: "KeyDestructionScheduled",
+    Operation.CANCEL_DESTRUCTION: "KeyDestructionCancelled",
+    Operation.DESTROY: "KeyDestroyed",
+}
+
+AUDIT_OP: Mapping[Operation, str] = MappingProxyType(
+    {operation: _RENAMED.get(operation, operation.value) for operation in Operation}
+)
+
+
+class Severity(StrEnum):
+    CRITICAL = "Critical"
+
+
+class AuditRecord(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel", gc=False
+):
+    """Who attempted what, and how it ended. Its encoded bytes are what the ledger keeps.
+
+    `ts` is RFC 3339 UTC with milliseconds; `event_id` is a UUIDv7, fixed before the first try to
+    commit. `outcome` is "Success", an error code, or "InvalidSignature". No context value, payload
+    or material ever stands here.
+    """
+
+    ts: str
+    actor: str
+    actor_kind: PrincipalKind
+    op: str
+    key_id: KeyId | None = None
+    outcome: str
+    key_version: int | None = None
+    alg: str | None = None
+    severity: Severity | None = None
+    reason: str | None = None
+    previous_version: int | None = None
+    current_version: int | None = None
+    event_id: str
+    request_id: str | None = None
+    source_ip: str | None = None
+    parent: str | None = None
+    count: int | None = None

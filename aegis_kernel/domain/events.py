@@ -1,0 +1,174 @@
+"""What happens to a key, and the fold that turns a stream of events into the key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from aegis_kernel.domain.key import Key, KeyId, KeyVersion
+from aegis_kernel.domain.lifecycle import KeyState
+from aegis_kernel.domain.spec import KeySpec
+
+
+class _Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type"):
+    at: datetime
+
+
+class KeyCreated(_Event, frozen=True, tag="KeyCreated"):
+    id: KeyId
+    spec: KeySpec
+    owner: str
+    root_of_trust: str
+    tags: Mapping[str, str] = {}
+    description: str | None = None
+
+
+class KeyActivated(_Event, frozen=True, tag="KeyActivated"):
+    reason: str | None = None
+
+
+class KeyDeactivated(_Event, frozen=True, tag="KeyDeactivated"):
+    reason: str | None = None
+
+
+class KeyRotated(_Event, frozen=True, tag="KeyRotated"):
+    version: int
+    root_of_trust: str
+    reason: str | None = None
+
+
+class KeyCompromised(_Event, frozen=True, tag="KeyCompromised"):
+    reason: str
+
+
+class KeyDisabled(_Event, frozen=True, tag="KeyDisabled"):
+    reason: str | None = None
+
+
+class KeyEnabled(_Event, frozen=True, tag="KeyEnabled"):
+    reason: str | None = None
+
+
+class DestructionScheduled(_Event, frozen=True, tag="DestructionScheduled"):
+    """An Active key is deactivated by it; a key in any other state keeps its state."""
+
+    destroy_at: datetime
+
+
+class DestructionCancelled(_Event, frozen=True, tag="DestructionCancelled"):
+    reason: str | None = None
+
+
+class KeyDestroyed(_Event, frozen=True, tag="KeyDestroyed"):
+    pass
+
+
+Event = (
+    KeyCreated
+    | KeyActivated
+    | KeyDeactivated
+    | KeyRotated
+    | KeyCompromised
+    | KeyDisabled
+    | KeyEnabled
+    | DestructionScheduled
+    | DestructionCancelled
+    | KeyDestroyed
+)
+
+
+def fold(key: Key | None, event: Event) -> Key:
+    """Return the key after `event`. Pure and total: whether it was allowed is the law's question."""
+    if isinstance(event, KeyCreated):
+        return _created(event)
+    if key is None:
+        raise ValueError(f"a key's first event is KeyCreated, not {type(event).__name__}")
+    return _FOLDS[type(event)](key, event)
+
+
+def replay(events: Iterable[Event]) -> Key | None:
+    """Return the key that the whole stream makes, or None for an empty stream."""
+    key: Key | None = None
+    for event in events:
+        key = fold(key, event)
+    return key
+
+
+def _created(event: KeyCreated) -> Key:
+    first = KeyVersion(1, KeyState.PRE_ACTIVE, event.at, event.root_of_trust)
+    return Key(
+        id=event.id,
+        spec=event.spec,
+        state=KeyState.PRE_ACTIVE,
+        owner=event.owner,
+        versions=(first,),
+        created_at=event.at,
+        tags=event.tags,
+        description=event.description,
+    )
+
+
+def _activated(key: Key, event: KeyActivated) -> Key:
+    versions = _with_current(key, KeyState.ACTIVE)
+    return replace(key, state=KeyState.ACTIVE, versions=versions, activated_at=event.at)
+
+
+def _deactivated(key: Key, event: KeyDeactivated | DestructionScheduled) -> Key:
+    versions = _with_current(key, KeyState.DEACTIVATED)
+    return replace(key, state=KeyState.DEACTIVATED, versions=versions, deactivated_at=event.at)
+
+
+def _rotated(key: Key, event: KeyRotated) -> Key:
+    added = KeyVersion(event.version, KeyState.ACTIVE, event.at, event.root_of_trust)
+    return replace(key, versions=(*_with_current(key, KeyState.DEACTIVATED), added))
+
+
+def _compromised(key: Key, event: KeyCompromised) -> Key:
+    return replace(
+        key,
+        state=KeyState.COMPROMISED,
+        versions=_with_all(key, KeyState.COMPROMISED),
+        compromised_at=event.at,
+        reason=event.reason,
+    )
+
+
+def _scheduled(key: Key, event: DestructionScheduled) -> Key:
+    if key.state is KeyState.ACTIVE:
+        key = _deactivated(key, event)
+    return replace(key, destroy_at=event.destroy_at)
+
+
+def _destroyed(key: Key, event: KeyDestroyed) -> Key:
+    return replace(
+        key,
+        state=KeyState.DESTROYED,
+        versions=_with_all(key, KeyState.DESTROYED),
+        destroy_at=None,
+        destroyed_at=event.at,
+    )
+
+
+def _with_current(key: Key, state: KeyState) -> tuple[KeyVersion, ...]:
+    return (*key.versions[:-1], replace(key.versions[-1], state=state))
+
+
+def _with_all(key: Key, state: KeyState) -> tuple[KeyVersion, ...]:
+    return tuple(replace(version, state=state) for version in key.versions)
+
+
+_FOLDS: Mapping[type[Any], Callable[[Key, Any], Key]] = {
+    KeyActivated: _activated,
+    KeyDeactivated: _deactivated,
+    KeyRotated: _rotated,
+    KeyCompromised: _compromised,
+    KeyDisabled: lambda key, event: replace(key, disabled=True),
+    KeyEnabled: lambda key, event: replace(key, disabled=False),
+    DestructionScheduled: _scheduled,
+    DestructionCancelled: lambda key, event: replace(key, destroy_at=None),
+    KeyDestroyed: _destroyed,
+}

@@ -1,0 +1,135 @@
+"""The law of keys: which operation is allowed in which state. One table; code looks things up.
+
+States follow KMIP 2.1 §4.57 and NIST SP 800-57 Part 1 §7, with two suspensions that are not states:
+a key may be disabled, and its destruction may be scheduled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum, StrEnum, auto
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from aegis_kernel.domain.errors import IllegalOperationError
+
+if TYPE_CHECKING:
+    from aegis_kernel.domain.key import Key
+
+
+class KeyState(StrEnum):
+    """The state of a key, and of each of its versions."""
+
+    PRE_ACTIVE = "PreActive"
+    ACTIVE = "Active"
+    DEACTIVATED = "Deactivated"
+    COMPROMISED = "Compromised"
+    DESTROYED = "Destroyed"
+
+
+class Operation(StrEnum):
+    """Anything a principal asks for, spelled as metrics and spans spell it."""
+
+    CREATE = "Create"
+    GET = "Get"
+    LIST = "List"
+    ACTIVATE = "Activate"
+    DEACTIVATE = "Deactivate"
+    COMPROMISE = "Compromise"
+    DISABLE = "Disable"
+    ENABLE = "Enable"
+    ROTATE = "Rotate"
+    SCHEDULE_DESTRUCTION = "ScheduleDestruction"
+    CANCEL_DESTRUCTION = "CancelDestruction"
+    DESTROY = "Destroy"
+    SIGN = "Sign"
+    VERIFY = "Verify"
+    ENCRYPT = "Encrypt"
+    DECRYPT = "Decrypt"
+    WRAP = "Wrap"
+    UNWRAP = "Unwrap"
+    AUTHENTICATE = "Authenticate"
+
+
+class Scheduled(Enum):
+    """What an operation wants of a key's scheduled destruction."""
+
+    NO = auto()
+    YES = auto()
+    EITHER = auto()
+
+
+class Rule(msgspec.Struct, frozen=True):
+    """One row of the law: `phrase` completes the sentence "Cannot … key in state …"."""
+
+    phrase: str
+    states: frozenset[KeyState]
+    while_disabled: bool = False
+    scheduled: Scheduled = Scheduled.NO
+
+
+_PRE_ACTIVE = frozenset({KeyState.PRE_ACTIVE})
+_ACTIVE = frozenset({KeyState.ACTIVE})
+_PROCESS = frozenset({KeyState.ACTIVE, KeyState.DEACTIVATED})
+_UNHARMED = _PRE_ACTIVE | _PROCESS
+_LIVE = _UNHARMED | {KeyState.COMPROMISED}
+_ANY = frozenset(KeyState)
+
+LAW: Mapping[Operation, Rule] = MappingProxyType(
+    {
+        # protect
+        Operation.SIGN: Rule("sign with", _ACTIVE),
+        Operation.ENCRYPT: Rule("encrypt with", _ACTIVE),
+        Operation.WRAP: Rule("wrap with", _ACTIVE),
+        # process
+        Operation.VERIFY: Rule("verify with", _PROCESS),
+        Operation.DECRYPT: Rule("decrypt with", _PROCESS),
+        Operation.UNWRAP: Rule("unwrap with", _PROCESS),
+        # transitions
+        Operation.ACTIVATE: Rule("activate", _PRE_ACTIVE),
+        Operation.DEACTIVATE: Rule("deactivate", _ACTIVE),
+        Operation.ROTATE: Rule("rotate", _ACTIVE),
+        Operation.COMPROMISE: Rule("compromise", _UNHARMED, True, Scheduled.EITHER),
+        Operation.DISABLE: Rule("disable", _LIVE),
+        Operation.ENABLE: Rule("enable", _LIVE, True, Scheduled.EITHER),
+        Operation.SCHEDULE_DESTRUCTION: Rule("schedule destruction of", _LIVE, True),
+        Operation.CANCEL_DESTRUCTION: Rule("cancel destruction of", _LIVE, True, Scheduled.YES),
+        Operation.DESTROY: Rule("destroy", _LIVE, True, Scheduled.YES),
+        # reads
+        Operation.GET: Rule("get", _ANY, True, Scheduled.EITHER),
+    }
+)
+
+PROCESSABLE_VERSION_STATES = _PROCESS
+
+
+def permit(key: Key, operation: Operation) -> None:
+    """Raise IllegalOperationError unless the law allows `operation` on `key` as it stands."""
+    rule = LAW[operation]
+    if key.state not in rule.states:
+        raise IllegalOperationError(
+            f"Cannot {rule.phrase} key in state {key.state}", reason=f"key state={key.state}"
+        )
+    scheduled = key.destroy_at is not None
+    if scheduled and rule.scheduled is Scheduled.NO:
+        raise IllegalOperationError(
+            f"Cannot {rule.phrase} a key scheduled for destruction",
+            reason="key scheduled for destruction",
+        )
+    if not scheduled and rule.scheduled is Scheduled.YES:
+        raise IllegalOperationError(
+            f"Cannot {rule.phrase} a key that is not scheduled for destruction",
+            reason="key not scheduled for destruction",
+        )
+    _permit_disabled(key, operation, rule)
+
+
+def _permit_disabled(key: Key, operation: Operation, rule: Rule) -> None:
+    if key.disabled and not rule.while_disabled:
+        raise IllegalOperationError(f"Cannot {rule.phrase} a disabled key", reason="key disabled")
+    if operation is Operation.ENABLE and not key.disabled:
+        raise IllegalOperationError(
+            "Cannot enable a key that is not disabled", reason="key not disabled"
+        )

@@ -1,0 +1,1 @@
+"""The microkernel: composition root, loader, pipeline, operations, streams, commit, delivery."""

@@ -1,0 +1,65 @@
+"""What an operation is: a declaration that the pipeline carries out, never a copy of it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import msgspec
+
+from aegis_kernel.domain.audit import SUCCESS, Severity
+from aegis_kernel.domain.events import Event
+from aegis_kernel.domain.key import Key, KeyId
+from aegis_kernel.domain.lifecycle import Operation
+from aegis_kernel.domain.principal import Principal
+from aegis_kernel.spi.journal import DeleteMaterial, PutMaterial
+
+if TYPE_CHECKING:
+    from aegis_kernel.engine.bench import Bench
+
+Request = TypeVar("Request")
+Answer = TypeVar("Answer")
+
+
+class Caller(msgspec.Struct, frozen=True, gc=False):
+    """Who asks, and by which request. `headers` may hold a traceparent."""
+
+    principal: Principal
+    request_id: str | None = None
+    source_ip: str | None = None
+    headers: Any = None
+
+
+class Effect(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What acting came to: the answer, the events, and what the audit record says of it.
+
+    An effect with events is answered with the key that they make (a KeyAnswer); `answer` is then
+    None.
+    """
+
+    answer: Any = None
+    key_id: KeyId | None = None
+    events: tuple[Event, ...] = ()
+    material: tuple[PutMaterial | DeleteMaterial, ...] = ()
+    key_version: int | None = None
+    alg: str | None = None
+    outcome: str = SUCCESS
+    severity: Severity | None = None
+    reason: str | None = None
+    previous_version: int | None = None
+    current_version: int | None = None
+
+
+class Declaration(msgspec.Struct, frozen=True, Generic[Request, Answer]):
+    """An operation: its name in the law and the spelling table, and how it acts.
+
+    `act` gets the bench (clock, roots of trust, opened keys), the caller, the key as it stands
+    (None for operations that name no key) and the request. A `costly` effect is kept when only
+    unrelated events moved the stream meanwhile. An operation that is not `recorded` is only
+    counted when it succeeds.
+    """
+
+    name: Operation
+    act: Callable[[Bench, Caller, Key | None, Request], Awaitable[Effect]]
+    costly: bool = False
+    recorded: bool = True

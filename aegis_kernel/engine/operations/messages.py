@@ -1,0 +1,140 @@
+"""Requests and answers of the operations, in the kernel's own spelling: bytes, enums, Secrets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from aegis_kernel.domain.key import Key
+from aegis_kernel.domain.secret import Secret
+from aegis_kernel.domain.spec import Algorithm, KeySpec, SignatureAlgorithm
+
+
+class _Message(msgspec.Struct, frozen=True, gc=False):
+    pass
+
+
+# ---- requests ---------------------------------------------------------------------------------
+
+
+class CreateKey(_Message, frozen=True, kw_only=True):
+    spec: KeySpec
+    root_of_trust: str | None = None
+    tags: Mapping[str, str] = {}
+    description: str | None = None
+
+
+class GetKey(_Message, frozen=True):
+    pass
+
+
+class ListKeys(_Message, frozen=True, kw_only=True):
+    """`tag` is "key" or "key=value"; `cursor` comes from the page before; `limit` is 1 to 500."""
+
+    state: str | None = None
+    name: str | None = None
+    algorithm: Algorithm | None = None
+    tag: str | None = None
+    limit: int = 50
+    cursor: str | None = None
+
+
+class Transition(_Message, frozen=True):
+    """Activate, deactivate, disable, enable, cancel destruction."""
+
+    reason: str | None = None
+
+
+class Compromise(_Message, frozen=True):
+    reason: str
+
+
+class ScheduleDestruction(_Message, frozen=True):
+    """Destroy after `pending_days`; None takes the configured default."""
+
+    pending_days: int | None = None
+
+
+class Rotate(_Message, frozen=True):
+    reason: str | None = None
+    root_of_trust: str | None = None
+
+
+class Sign(_Message, frozen=True):
+    algorithm: SignatureAlgorithm
+    message: bytes
+
+
+class Verify(_Message, frozen=True):
+    algorithm: SignatureAlgorithm
+    message: bytes
+    signature: bytes
+    key_version: int | None = None
+
+
+class Encrypt(_Message, frozen=True):
+    plaintext: Secret
+    context: Mapping[str, str] | None = None
+
+
+class Decrypt(_Message, frozen=True):
+    ciphertext: bytes
+    context: Mapping[str, str] | None = None
+
+
+class Wrap(_Message, frozen=True):
+    """`key_bytes` is 16 to 4096 bytes."""
+
+    key_bytes: Secret
+    context: Mapping[str, str] | None = None
+
+
+class Unwrap(_Message, frozen=True):
+    wrapped: bytes
+    context: Mapping[str, str] | None = None
+
+
+# ---- answers (a transition, create, rotate and get answer with a KeyAnswer) ---------------------
+
+
+class KeyAnswer(_Message, frozen=True):
+    """A key, and the sequence of its stream at which it was so."""
+
+    key: Key
+    sequence: int
+
+
+class KeyList(_Message, frozen=True):
+    keys: tuple[Key, ...]
+    next_cursor: str | None
+
+
+class Signed(_Message, frozen=True):
+    signature: bytes
+    algorithm: str
+    key_version: int
+
+
+class Verified(_Message, frozen=True):
+    """`key_version` is the version that made the signature, None when it is not valid."""
+
+    valid: bool
+    algorithm: str
+    key_version: int | None
+
+
+class Encrypted(_Message, frozen=True):
+    """Also the answer to wrap."""
+
+    ciphertext: bytes
+    algorithm: str
+    key_version: int
+
+
+class Decrypted(_Message, frozen=True):
+    """Also the answer to unwrap."""
+
+    plaintext: Secret
+    algorithm: str
+    key_version: int

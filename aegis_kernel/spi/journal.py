@@ -1,0 +1,193 @@
+"""Port: the journal is the durable store of streams, material and the ledger; the truth.
+
+A *stream* is an append-only sequence of events, numbered from 1, with a folded snapshot. The
+*ledger* is the committed audit records in order, numbered from 1 without gaps. Events, snapshots
+and records are bytes that the journal keeps and never reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+import msgspec
+
+from aegis_kernel.domain.key import KeyId
+from aegis_kernel.spi.provider import Provider
+from aegis_kernel.spi.root_of_trust import Material
+
+
+class Attributes(msgspec.Struct, frozen=True, kw_only=True):
+    """What `find` can search of a stream. `due_at` is when the schedule must look at it again."""
+
+    state: str | None = None
+    name: str | None = None
+    algorithm: str | None = None
+    owner: str | None = None
+    tags: Mapping[str, str] = {}
+    due_at: datetime | None = None
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """A stream as it stands: the sequence of its last event, and the snapshot at that sequence."""
+
+    stream: str
+    sequence: int
+    snapshot: bytes
+
+
+class Append(msgspec.Struct, frozen=True, kw_only=True):
+    """New events of one stream, with the snapshot and attributes after the last of them."""
+
+    stream: str
+    events: tuple[bytes, ...]
+    snapshot: bytes
+    attributes: Attributes = Attributes()
+
+
+class PutMaterial(msgspec.Struct, frozen=True):
+    """Store the material of one key version; it must not be there yet."""
+
+    key_id: KeyId
+    version: int
+    material: Material
+
+
+class DeleteMaterial(msgspec.Struct, frozen=True):
+    """Delete the material of every version of a key, so that the live store holds no copy."""
+
+    key_id: KeyId
+
+
+class Record(msgspec.Struct, frozen=True):
+    """One audit record: its id (UUIDv7, canonical text) and its exact bytes, one line of JSON."""
+
+    event_id: str
+    body: bytes
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """One unit of commitment: all of it, or nothing.
+
+    `expects` gives {stream: sequence} that must still hold (0 = the stream does not exist). Every
+    stream in `appends` is also in `expects`. A stream that is only expected is *used*, not changed.
+    """
+
+    expects: Mapping[str, int]
+    appends: tuple[Append, ...] = ()
+    material: tuple[PutMaterial | DeleteMaterial, ...] = ()
+    records: tuple[Record, ...] = ()
+
+
+class Committed(msgspec.Struct, frozen=True):
+    """The entry is durable; its effects are visible to every later read."""
+
+
+class Conflict(msgspec.Struct, frozen=True):
+    """Nothing of the entry happened: `stream` stands at another sequence than it expected."""
+
+    stream: str
+
+
+class LedgerRecord(msgspec.Struct, frozen=True):
+    """A committed audit record and its position."""
+
+    position: int
+    body: bytes
+
+
+class Query(msgspec.Struct, frozen=True, kw_only=True):
+    """Which streams to find: all conditions hold. `prefix` is such as "key/".
+
+    `tag` is a key that must be present, or (key, value). `due` means: due_at is at or before the
+    journal's own clock. Results come in order of creation, after position `after`.
+    """
+
+    prefix: str
+    state: str | None = None
+    name: str | None = None
+    algorithm: str | None = None
+    tag: tuple[str, str | None] | None = None
+    due: bool = False
+    after: int = 0
+    limit: int = 50
+
+
+class Found(msgspec.Struct, frozen=True):
+    """A stream that matched; `position` continues the search after it."""
+
+    position: int
+    stored: Stored
+
+
+class Page(msgspec.Struct, frozen=True):
+    """One page of `find`; `more` says whether further streams match after the last item."""
+
+    items: tuple[Found, ...]
+    more: bool
+
+
+class Lease(msgspec.Struct, frozen=True):
+    """Leadership: whoever holds the highest epoch of a name is the one that may act."""
+
+    name: str
+    epoch: int
+
+
+class Journal(Provider, Protocol):
+    """The durable store. Methods may be called concurrently; `commit` is called one at a time.
+
+    Every method raises UnavailableError when the store cannot answer now.
+    """
+
+    @property
+    def description(self) -> str:
+        """How boot names it, without secrets: "SQLite event journal at …"."""
+        ...
+
+    async def load(self, stream: str) -> Stored | None:
+        """Return the stream as it stands now, or None if it has no event."""
+        ...
+
+    async def history(self, stream: str) -> Sequence[bytes]:
+        """Return every event of the stream, in order."""
+        ...
+
+    async def commit(self, entries: Sequence[Entry]) -> Sequence[Committed | Conflict]:
+        """Make the entries durable, in one transaction, and answer one verdict each, in order.
+
+        Entries are judged in the order given, each against the stored sequences plus the appends of
+        the earlier winners of this batch; a loser does not pull the others down. Returning means
+        durable: it survives the loss of power. Raises UnavailableError if none is known to be
+        committed.
+        """
+        ...
+
+    async def material(self, key_id: KeyId, version: int) -> Material | None:
+        """Return the material of that version, or None if it is not there."""
+        ...
+
+    async def find(self, query: Query) -> Page:
+        """Return up to `limit` streams (at most 500) that match."""
+        ...
+
+    async def ledger(self, after: int, limit: int) -> Sequence[LedgerRecord]:
+        """Return up to `limit` records with positions above `after`, in order."""
+        ...
+
+    async def head(self) -> int:
+        """Return the position of the last committed record, 0 for none."""
+        ...
+
+    async def cursor(self, sink: str) -> int:
+        """Return the position up to which `sink` has everything, 0 for nothing."""
+        ...
+
+    async def advance(self, sink: str, position: int, lease: Lease) -> bool:
+        """Move the sink's cursor; return False, and do nothing, if `lease` is no longer the newest."""
+        ...
+
+    async def lease(self, name: str) -> Lease | None:
+        """Take or keep leadership of `name`; None while another process holds it."""
+        ...

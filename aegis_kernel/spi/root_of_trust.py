@@ -1,0 +1,119 @@
+"""Port: a root of trust holds key material and computes with it."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import msgspec
+
+from aegis_kernel.domain.ciphertext import Suite
+from aegis_kernel.domain.errors import BadRequestError
+from aegis_kernel.domain.key import KeyId
+from aegis_kernel.domain.lifecycle import Operation
+from aegis_kernel.domain.secret import Secret
+from aegis_kernel.domain.spec import KeySpec, SignatureAlgorithm
+from aegis_kernel.spi.provider import Provider
+
+
+class Binding(msgspec.Struct, frozen=True):
+    """What material is bound to: it must not open for another key, version or spec."""
+
+    key_id: KeyId
+    version: int
+    spec: KeySpec
+
+
+class Material(msgspec.Struct, frozen=True):
+    """What a root of trust returns per version and the journal stores.
+
+    `wrapped` is opaque to the kernel: sealed bytes, or a handle such as an ARN; never key bytes.
+    """
+
+    root_of_trust: str
+    wrapped: Secret
+
+
+class OpenKey(Protocol):
+    """One version of a key, ready to use. Subclass it and override what your root can do.
+
+    Every method raises BadRequestError where the key cannot do what is asked and UnavailableError
+    where the root is away. Methods may be called concurrently; the implementation alone decides
+    what runs inline and what goes to the executor. The kernel keeps opened keys in a bounded cache.
+    """
+
+    @property
+    def suite(self) -> Suite | None:
+        """The format of this root's ciphertexts, or None if the key neither encrypts nor wraps."""
+        return None
+
+    @property
+    def public_key(self) -> bytes | None:
+        """The DER SubjectPublicKeyInfo (RFC 5280 §4.1) of an asymmetric key, else None."""
+        return None
+
+    async def sign(self, algorithm: SignatureAlgorithm, message: bytes) -> bytes:
+        """Return the signature over `message`, which is not hashed yet; ECDSA signatures are DER."""
+        raise BadRequestError(f"This key does not sign with {algorithm}")
+
+    async def verify(self, algorithm: SignatureAlgorithm, message: bytes, signature: bytes) -> bool:
+        """Return True only if this version made `signature`; a malformed one is False, no error."""
+        raise BadRequestError(f"This key does not verify {algorithm}")
+
+    async def encrypt(self, header: bytes, plaintext: Secret, context: bytes) -> bytes:
+        """Return what follows `header` in the ciphertext: the rest of the prefix, the ciphertext.
+
+        `header` (25 bytes) and `context` (canonical bytes) are bound: decryption under any other
+        header or context must fail.
+        """
+        raise BadRequestError("This key does not encrypt; create an AES key for that")
+
+    async def decrypt(self, header: bytes, body: bytes, context: bytes) -> Secret:
+        """Return the plaintext of `body`. Raises DecryptionFailedError, and tells a wrong context
+        (`CONTEXT_MISMATCH`) from damage (`NOT_AUTHENTIC`) where the root can."""
+        raise BadRequestError("This key does not decrypt; AES keys do")
+
+    async def wrap(self, header: bytes, key_bytes: Secret, context: bytes) -> bytes:
+        """Return what follows `header` around wrapped `key_bytes`, 16 to 4096 bytes."""
+        raise BadRequestError("This key does not wrap; create an AES key for that")
+
+    async def unwrap(self, header: bytes, body: bytes, context: bytes) -> Secret:
+        """Return the wrapped key bytes. Raises as `decrypt` does."""
+        raise BadRequestError("This key does not unwrap; AES keys do")
+
+
+class RootOfTrust(Provider, Protocol):
+    """Makes, opens and destroys material."""
+
+    @property
+    def fingerprint(self) -> str | None:
+        """A one-way name of the secret that protects this root's material, or None if it has none.
+
+        The kernel records it at the first boot and refuses to boot when it has changed. Read after
+        `open`.
+        """
+        return None
+
+    def supports(
+        self, spec: KeySpec, operation: Operation, algorithm: SignatureAlgorithm | None = None
+    ) -> bool:
+        """Return whether keys of `spec` made by this root can do `operation` (with `algorithm`).
+
+        `supports(spec, Operation.CREATE)` says whether it makes such keys at all.
+        """
+        ...
+
+    async def create(self, spec: KeySpec, binding: Binding) -> Material:
+        """Return new material, bound to `binding`. Raises BadRequestError if unsupported."""
+        ...
+
+    async def open_key(self, material: Material, binding: Binding) -> OpenKey:
+        """Return the key in `material`.
+
+        Raises InternalError when it was not made by this root for this binding: swapped, altered or
+        foreign material must never open.
+        """
+        ...
+
+    async def destroy(self, material: Material) -> None:
+        """Destroy what the root itself holds of it; the journal deletes its own row afterwards."""
+        ...
