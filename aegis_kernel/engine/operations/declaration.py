@@ -50,7 +50,7 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     current_version: int | None = None
 
 
-class Declaration(msgspec.Struct, frozen=True, Generic[Request, Answer]):
+class Declaration(msgspec.Struct, Generic[Request, Answer], frozen=True):
     """An operation: its name in the law and the spelling table, and how it acts.
 
     `act` gets the bench (clock, roots of trust, opened keys), the caller, the key as it stands
