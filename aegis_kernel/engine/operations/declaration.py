@@ -33,8 +33,7 @@ class Caller(msgspec.Struct, frozen=True, gc=False):
 class Effect(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What acting came to: the answer, the events, and what the audit record says of it.
 
-    An effect with events is answered with the key that they make (a KeyAnswer); `answer` is then
-    None.
+    Without an `answer` of its own, an operation is answered with the key as it then stands.
     """
 
     answer: Any = None
@@ -55,11 +54,13 @@ class Declaration(msgspec.Struct, Generic[Request, Answer], frozen=True):
 
     `act` gets the bench (clock, roots of trust, opened keys), the caller, the key as it stands
     (None for operations that name no key) and the request. A `costly` effect is kept when only
-    unrelated events moved the stream meanwhile. An operation that is not `recorded` is only
-    counted when it succeeds.
+    unrelated events moved the stream meanwhile. An operation that is not `recorded` asks the store
+    rather than the cache, and is only counted when it succeeds. One that is `by_kernel` has no
+    caller but the kernel, and is not authorized.
     """
 
     name: Operation
     act: Callable[[Bench, Caller, Key | None, Request], Awaitable[Effect]]
     costly: bool = False
     recorded: bool = True
+    by_kernel: bool = False

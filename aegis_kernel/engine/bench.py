@@ -1,0 +1,85 @@
+"""What an operation works with while it acts: time, roots of trust, opened keys, the journal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import msgspec
+
+from aegis_kernel.domain.errors import BadRequestError
+from aegis_kernel.domain.key import Key, KeyId
+from aegis_kernel.domain.lifecycle import Operation
+from aegis_kernel.domain.principal import Principal
+from aegis_kernel.domain.spec import KeySpec
+from aegis_kernel.engine.opened import Opened, OpenedKeys
+from aegis_kernel.spi.authorizer import Authorizer
+from aegis_kernel.spi.context import Clock
+from aegis_kernel.spi.journal import Journal, PutMaterial
+from aegis_kernel.spi.root_of_trust import Binding, RootOfTrust
+
+
+class Destruction(msgspec.Struct, frozen=True):
+    """How long destruction waits, in days."""
+
+    default_days: int
+    least_days: int
+    most_days: int = 365
+
+
+class Bench:
+    """Owned by the kernel, shared by all operations."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        journal: Journal,
+        authorizer: Authorizer,
+        roots: Mapping[str, RootOfTrust],
+        opened: OpenedKeys,
+        destruction: Destruction,
+    ) -> None:
+        self._clock = clock
+        self._roots = roots
+        self._authorizer = authorizer
+        self.journal = journal
+        self.opened = opened
+        self.destruction = destruction
+
+    def now(self) -> datetime:
+        """Return the wall clock, UTC, in whole milliseconds."""
+        return datetime.fromtimestamp(int(self._clock.time() * 1000) / 1000, UTC)
+
+    async def open(self, key: Key, number: int) -> Opened:
+        """Return that version of `key`, which it has, ready to use."""
+        return await self.opened.get(key, number)
+
+    def may_read(self, principal: Principal, key: Key) -> bool:
+        """Return whether a list may show `key` to `principal`."""
+        return self._authorizer.decide(principal, Operation.GET, key, None).allowed
+
+    def root_for(self, spec: KeySpec, name: str | None) -> str:
+        """Return the root of trust that will hold a new version; the first configured by default."""
+        chosen = name or next(iter(self._roots))
+        root = self._roots.get(chosen)
+        if root is None:
+            known = ", ".join(self._roots)
+            raise BadRequestError(f"rootOfTrust must be one of {known}")
+        if not root.supports(spec, Operation.CREATE):
+            raise BadRequestError(f"The root of trust {chosen} does not make such keys")
+        return chosen
+
+    async def make_material(
+        self, spec: KeySpec, key_id: KeyId, version: int, root: str
+    ) -> PutMaterial:
+        """Return new material of that root, ready to commit."""
+        material = await self._roots[root].create(spec, Binding(key_id, version, spec))
+        return PutMaterial(key_id, version, material)
+
+    async def destroy_material(self, key: Key) -> None:
+        """Have each version's root destroy what it holds itself."""
+        for version in key.versions:
+            material = await self.journal.material(key.id, version.number)
+            if material is not None:
+                await self._roots[version.root_of_trust].destroy(material)

@@ -1,0 +1,68 @@
+"""Operations that apply protection, always with the current version: sign, encrypt, wrap."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aegis_kernel.domain.context import canonical_bytes
+from aegis_kernel.domain.errors import BadRequestError
+from aegis_kernel.domain.key import Key
+from aegis_kernel.domain.lifecycle import Operation
+from aegis_kernel.engine.operations.declaration import Caller, Declaration, Effect
+from aegis_kernel.engine.operations.messages import Encrypt, Encrypted, Sign, Signed, Wrap
+from aegis_kernel.engine.operations.require import require
+
+if TYPE_CHECKING:
+    from aegis_kernel.engine.bench import Bench
+
+WRAP_LEAST_BYTES = 16
+WRAP_MOST_BYTES = 4096
+
+
+async def _sign(bench: Bench, caller: Caller, key: Key | None, request: Sign) -> Effect:
+    key = require(key)
+    version = key.current_version
+    opened = await bench.open(key, version)
+    signature = await opened.key.sign(request.algorithm, request.message)
+    return Effect(
+        answer=Signed(signature, request.algorithm, version),
+        key_version=version,
+        alg=request.algorithm,
+    )
+
+
+async def _encrypt(bench: Bench, caller: Caller, key: Key | None, request: Encrypt) -> Effect:
+    key = require(key)
+    algorithm = key.spec.encryption_algorithm
+    if algorithm is None:
+        raise BadRequestError(f"An {key.spec.algorithm} key does not encrypt; create an AES key")
+    version = key.current_version
+    opened = await bench.open(key, version)
+    header = opened.data_header
+    body = await opened.key.encrypt(header, request.plaintext, canonical_bytes(request.context))
+    return Effect(
+        answer=Encrypted(header + body, algorithm, version), key_version=version, alg=algorithm
+    )
+
+
+async def _wrap(bench: Bench, caller: Caller, key: Key | None, request: Wrap) -> Effect:
+    key = require(key)
+    algorithm = key.spec.wrapping_algorithm
+    if algorithm is None:
+        raise BadRequestError(f"An {key.spec.algorithm} key does not wrap; create an AES key")
+    if not WRAP_LEAST_BYTES <= len(request.key_bytes) <= WRAP_MOST_BYTES:
+        raise BadRequestError(
+            f"wrap takes a key of {WRAP_LEAST_BYTES} to {WRAP_MOST_BYTES} bytes; encrypt takes data"
+        )
+    version = key.current_version
+    opened = await bench.open(key, version)
+    header = opened.wrapped_key_header
+    body = await opened.key.wrap(header, request.key_bytes, canonical_bytes(request.context))
+    return Effect(
+        answer=Encrypted(header + body, algorithm, version), key_version=version, alg=algorithm
+    )
+
+
+SIGN: Declaration[Sign, Signed] = Declaration(Operation.SIGN, _sign, costly=True)
+ENCRYPT: Declaration[Encrypt, Encrypted] = Declaration(Operation.ENCRYPT, _encrypt)
+WRAP: Declaration[Wrap, Encrypted] = Declaration(Operation.WRAP, _wrap)

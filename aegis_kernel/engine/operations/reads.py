@@ -1,0 +1,63 @@
+"""Operations that read: they ask the store, not a cache, and are recorded only when refused."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aegis_kernel.domain.errors import BadRequestError
+from aegis_kernel.domain.key import Key
+from aegis_kernel.domain.lifecycle import Operation
+from aegis_kernel.engine.operations.declaration import Caller, Declaration, Effect
+from aegis_kernel.engine.operations.messages import GetKey, KeyAnswer, KeyList, ListKeys
+from aegis_kernel.engine.streams import decode_snapshot
+from aegis_kernel.spi.journal import Query
+
+if TYPE_CHECKING:
+    from aegis_kernel.engine.bench import Bench
+
+# A list whose reader may see few keys stops after this many and hands out a cursor.
+MAX_EXAMINED = 2000
+MAX_LIMIT = 500
+
+
+async def _get(bench: Bench, caller: Caller, key: Key | None, request: GetKey) -> Effect:
+    return Effect()
+
+
+async def _list(bench: Bench, caller: Caller, key: Key | None, request: ListKeys) -> Effect:
+    shown: list[Key] = []
+    after, examined, more = _position(request.cursor), 0, True
+    while more and len(shown) < request.limit and examined < MAX_EXAMINED:
+        page = await bench.journal.find(_query(request, after, request.limit - len(shown)))
+        for found in page.items:
+            after, examined = found.position, examined + 1
+            found_key = decode_snapshot(found.stored.snapshot)
+            if bench.may_read(caller.principal, found_key):
+                shown.append(found_key)
+        more = page.more
+    return Effect(answer=KeyList(tuple(shown), str(after) if more else None))
+
+
+def _position(cursor: str | None) -> int:
+    if cursor is None:
+        return 0
+    if not cursor.isascii() or not cursor.isdigit() or len(cursor) > 18:
+        raise BadRequestError("cursor must be the nextCursor of an earlier page")
+    return int(cursor)
+
+
+def _query(request: ListKeys, after: int, limit: int) -> Query:
+    key, equals, value = (request.tag or "").partition("=")
+    return Query(
+        prefix="key/",
+        state=request.state,
+        name=request.name,
+        algorithm=request.algorithm,
+        tag=(key, value if equals else None) if request.tag else None,
+        after=after,
+        limit=limit,
+    )
+
+
+GET: Declaration[GetKey, KeyAnswer] = Declaration(Operation.GET, _get, recorded=False)
+LIST: Declaration[ListKeys, KeyList] = Declaration(Operation.LIST, _list, recorded=False)

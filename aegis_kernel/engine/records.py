@@ -1,0 +1,104 @@
+"""Writes audit records: their time, their id, their exact bytes."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+
+import msgspec
+
+from aegis_kernel.domain.audit import AUDIT_OP, AuditRecord
+from aegis_kernel.domain.errors import AegisError
+from aegis_kernel.domain.key import KeyId
+from aegis_kernel.domain.lifecycle import Operation
+from aegis_kernel.domain.principal import PrincipalKind
+from aegis_kernel.engine.operations.declaration import Caller, Effect
+from aegis_kernel.spi.context import Clock
+from aegis_kernel.spi.journal import Record
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Scribe:
+    """Turns outcomes into records. It formats each second once."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._second = -1
+        self._second_text = ""
+
+    def new_event_id(self) -> str:
+        """Return a UUIDv7 (RFC 9562 §5.7) of this millisecond."""
+        time_hex = f"{int(self._clock.time() * 1000):012x}"
+        noise = os.urandom(10).hex()
+        variant = "89ab"[int(noise[3], 16) & 3]
+        return f"{time_hex[:8]}-{time_hex[8:]}-7{noise[:3]}-{variant}{noise[4:7]}-{noise[7:19]}"
+
+    def timestamp(self) -> str:
+        """Return now as RFC 3339 UTC with milliseconds."""
+        milliseconds = int(self._clock.time() * 1000)
+        second, rest = divmod(milliseconds, 1000)
+        if second != self._second:
+            self._second = second
+            moment = datetime.fromtimestamp(second, UTC)
+            self._second_text = moment.strftime("%Y-%m-%dT%H:%M:%S")
+        return f"{self._second_text}.{rest:03d}Z"
+
+    def effect(
+        self,
+        event_id: str,
+        operation: Operation,
+        caller: Caller,
+        key_id: KeyId | None,
+        effect: Effect,
+    ) -> Record:
+        """Return the record of an operation that was carried out."""
+        body = _encode(
+            AuditRecord(
+                ts=self.timestamp(),
+                actor=caller.principal.subject,
+                actor_kind=caller.principal.kind,
+                op=AUDIT_OP[operation],
+                key_id=effect.key_id or key_id,
+                outcome=effect.outcome,
+                key_version=effect.key_version,
+                alg=effect.alg,
+                severity=effect.severity,
+                reason=effect.reason,
+                previous_version=effect.previous_version,
+                current_version=effect.current_version,
+                event_id=event_id,
+                request_id=caller.request_id,
+                source_ip=caller.source_ip,
+            )
+        )
+        return Record(event_id, body)
+
+    def refusal(
+        self,
+        event_id: str,
+        operation: Operation,
+        caller: Caller,
+        key_id: KeyId | None,
+        error: AegisError,
+    ) -> Record:
+        """Return the record of an operation that was refused or failed."""
+        return self.effect(
+            event_id, operation, caller, key_id, Effect(outcome=error.code, reason=error.reason)
+        )
+
+    def strangers(self, source_ip: str | None, request_id: str | None, count: int | None) -> Record:
+        """Return the record of a failed authentication, or of `count` of them together."""
+        event_id = self.new_event_id()
+        record = AuditRecord(
+            ts=self.timestamp(),
+            actor="unknown",
+            actor_kind=PrincipalKind.UNKNOWN,
+            op=AUDIT_OP[Operation.AUTHENTICATE],
+            outcome="Unauthorized",
+            event_id=event_id,
+            request_id=request_id,
+            source_ip=source_ip,
+            count=count,
+        )
+        return Record(event_id, _encode(record))
