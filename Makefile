@@ -1,0 +1,46 @@
+# make run · test · check · lock · clean. Each sets up .venv first; python3 (3.11 or later) and make are enough.
+
+PYTHON  ?= python3
+WORKERS ?= 2
+
+BIN     := .venv/bin
+READY   := .venv/.ready
+PLUGINS := $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))
+EXAMPLES := $(wildcard docs/examples/*/src)
+
+.PHONY: run test check lock clean
+.DELETE_ON_ERROR:
+
+run: $(READY)
+	@$(BIN)/aegis-server
+
+test: $(READY)
+	@$(BIN)/pytest -n $(WORKERS) --dist loadgroup
+
+check: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy aegis_kernel $(addsuffix /src,$(PLUGINS)) $(EXAMPLES)
+	$(BIN)/pytest tests/architecture
+
+# Renews every pin. The lock holds names, versions and hashes only; uv.lock would hold addresses and stays ignored.
+lock: $(READY)
+	$(BIN)/uv lock --upgrade --quiet
+	$(BIN)/uv export --all-packages --all-extras --no-emit-workspace --no-header --no-annotate --quiet \
+		--output-file requirements.lock > /dev/null
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The workspace's own packages are installed without isolation: what builds them is pinned like the rest.
+$(READY): pyproject.toml requirements.lock $(addsuffix /pyproject.toml,$(PLUGINS))
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo 'Aegis-KMS needs Python 3.11 or later: make PYTHON=python3.12 …' >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2> /dev/null || \
+		{ echo 'This Python cannot make virtual environments: apt-get install python3-venv' >&2; exit 1; }
+	@echo 'Setting up .venv …'
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install -qq --requirement requirements.lock
+	@$(BIN)/python -m pip install -qq --no-build-isolation --no-deps --editable . $(addprefix --editable ./,$(PLUGINS))
+	@touch $@

@@ -1,0 +1,29 @@
+"""Tests that need a program of the machine: in CI all of them run, elsewhere those it can run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+
+PROGRAMS = {"browser": "chromium", "promtool": "promtool"}
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for marker, program in _missing().items():
+        terminalreporter.write_line(f"left out, {program} is not installed: tests marked {marker}")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    missing = _missing()
+    left_out = [item for item in items if any(item.get_closest_marker(name) for name in missing)]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
+def _missing() -> dict[str, str]:
+    if os.environ.get("CI"):
+        return {}
+    return {marker: program for marker, program in PROGRAMS.items() if not shutil.which(program)}
