@@ -97,6 +97,10 @@ LAW: Mapping[Operation, Rule] = MappingProxyType(
         Operation.SCHEDULE_DESTRUCTION: Rule("schedule destruction of", _LIVE, True),
         Operation.CANCEL_DESTRUCTION: Rule("cancel destruction of", _LIVE, True, Scheduled.YES),
         Operation.DESTROY: Rule("destroy", _LIVE, True, Scheduled.YES),
+        # without a key, so no state refuses them
+        Operation.CREATE: Rule("create", frozenset()),
+        Operation.LIST: Rule("list", frozenset()),
+        Operation.AUTHENTICATE: Rule("authenticate", frozenset()),
         # reads
         Operation.GET: Rule("get", _ANY, True, Scheduled.EITHER),
     }

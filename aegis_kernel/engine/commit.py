@@ -26,12 +26,17 @@ class Committer:
         self._observe = observe
         self._waiting: list[_Waiting] = []
         self._task: asyncio.Task[None] | None = None
+        #: Set to a message while nothing may be committed: a required audit sink is too far behind.
+        self.closed_because: str | None = None
 
     async def commit(self, entry: Entry) -> Committed | Conflict:
         """Return the verdict once it is durable.
 
-        Raises UnavailableError when too many entries wait, or when the journal cannot answer.
+        Raises UnavailableError when too many entries wait, when commits are closed, or when the
+        journal cannot answer.
         """
+        if self.closed_because is not None:
+            raise UnavailableError(self.closed_because, retry_after_seconds=5)
         if len(self._waiting) >= MAX_WAITING:
             raise UnavailableError("The journal is behind; try again in a moment")
         loop = asyncio.get_running_loop()

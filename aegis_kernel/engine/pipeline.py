@@ -8,7 +8,7 @@ decision made on a stale view is ever released.
 from __future__ import annotations
 
 import logging
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import msgspec
 
@@ -20,7 +20,7 @@ from aegis_kernel.domain.errors import (
     UnavailableError,
 )
 from aegis_kernel.domain.key import Key, KeyId, KeyVersion, key_stream
-from aegis_kernel.domain.lifecycle import permit
+from aegis_kernel.domain.lifecycle import LAW, permit
 from aegis_kernel.engine import masters
 from aegis_kernel.engine.bench import Bench
 from aegis_kernel.engine.commit import Committer
@@ -30,7 +30,7 @@ from aegis_kernel.engine.operations.messages import KeyAnswer
 from aegis_kernel.engine.records import Scribe
 from aegis_kernel.engine.streams import Streams, View, append
 from aegis_kernel.spi.authorizer import Authorizer
-from aegis_kernel.spi.journal import Append, Conflict, Entry, PutMaterial
+from aegis_kernel.spi.journal import Conflict, Entry, PutMaterial
 
 MAX_ATTEMPTS = 16
 
@@ -39,6 +39,16 @@ Answer = TypeVar("Answer")
 
 _NO_VIEW = View("", 0, None)
 _log = logging.getLogger("aegis")
+
+
+class _Job(msgspec.Struct, frozen=True, gc=False):
+    """One request on its way. Its record's id is fixed before the first try."""
+
+    declaration: Declaration[Any, Any]
+    caller: Caller
+    request: Any
+    key_id: KeyId | None
+    event_id: str
 
 
 class _Kept(msgspec.Struct, frozen=True):
@@ -82,9 +92,10 @@ class Pipeline:
         Raises AegisError for every refusal, whose record is durable too.
         """
         watch = self._observers.begin(declaration.name, caller.headers)
+        job = _Job(declaration, caller, request, key_id, self._scribe.new_event_id())
         outcome = InternalError.code
         try:
-            effect, view = await self._carry_out(declaration, caller, request, key_id)
+            effect, view = await self._carry_out(job)
             outcome, key_id = effect.outcome, effect.key_id or key_id
             return cast(Answer, effect.answer or _key_answer(view))
         except AegisError as error:
@@ -93,101 +104,80 @@ class Pipeline:
         finally:
             self._observers.end(watch, outcome, caller.principal, key_id)
 
-    async def _carry_out(
-        self,
-        declaration: Declaration[Request, Answer],
-        caller: Caller,
-        request: Request,
-        key_id: KeyId | None,
-    ) -> tuple[Effect, View]:
-        event_id = self._scribe.new_event_id()
+    async def _carry_out(self, job: _Job) -> tuple[Effect, View]:
         kept: _Kept | None = None
         for _ in range(MAX_ATTEMPTS):
-            view = _NO_VIEW
-            if key_id is not None:
-                view = await self._streams.view(key_id, fresh=not declaration.recorded)
+            view = await self._look(job)
             try:
-                effect = await self._decide(declaration, caller, request, view, key_id, kept)
+                effect = await self._decide(job, view, kept)
             except AegisError as error:
-                record = self._scribe.refusal(event_id, declaration.name, caller, key_id, error)
-                conflict = await self._commit(Entry(expects=_expects(view), records=(record,)))
+                conflict = await self._commit(self._refusal(job, view, error))
                 if conflict is None:
                     raise
             else:
-                if not declaration.recorded:
+                if not job.declaration.recorded:
                     return effect, view
-                entry, after = self._entry(event_id, declaration, caller, view, effect)
+                entry, after = self._entry(job, view, effect)
                 conflict = await self._commit(entry)
                 if conflict is None:
                     self._learn(view, after)
                     return effect, after
-                kept = _keep(declaration, view, effect, conflict)
-            await self._forget(conflict, key_id, view)
+                kept = _keep(job, view, effect, conflict)
+            await self._forget(conflict, view)
         raise UnavailableError("This key is changing too fast; try again in a moment")
 
-    async def _decide(
-        self,
-        declaration: Declaration[Request, Answer],
-        caller: Caller,
-        request: Request,
-        view: View,
-        key_id: KeyId | None,
-        kept: _Kept | None,
-    ) -> Effect:
+    async def _look(self, job: _Job) -> View:
+        if job.key_id is None:
+            return _NO_VIEW
+        return await self._streams.view(job.key_id, fresh=not job.declaration.recorded)
+
+    async def _decide(self, job: _Job, view: View, kept: _Kept | None) -> Effect:
         key = view.key
-        if key is None and key_id is not None:
-            raise KeyNotFoundError(f"No key {key_id}")
-        if not declaration.by_kernel:
-            self._authorize(declaration, caller, request, key)
+        if key is None and job.key_id is not None:
+            raise KeyNotFoundError(f"No key {job.key_id}")
+        if not job.declaration.by_kernel:
+            self._authorize(job, key)
         if key is not None:
-            permit(key, declaration.name)
+            permit(key, job.declaration.name)
             if kept is not None and kept.versions == key.versions:
                 return kept.effect
         try:
-            return await declaration.act(self._bench, caller, key, request)
+            return await job.declaration.act(self._bench, job.caller, key, job.request)
         except AegisError:
             raise
         except Exception as error:
-            _log.exception("%s failed, request %s", declaration.name, caller.request_id)
-            raise InternalError(
-                f"Unexpected error; quote request id {caller.request_id}",
-                reason=type(error).__name__,
-            ) from error
+            _log.exception("%s failed, request %s", job.declaration.name, job.caller.request_id)
+            raise InternalError("Unexpected error", reason=type(error).__name__) from error
 
-    def _authorize(
-        self,
-        declaration: Declaration[Request, Answer],
-        caller: Caller,
-        request: Request,
-        key: Key | None,
-    ) -> None:
-        decision = self._authorizer.decide(caller.principal, declaration.name, key, request)
+    def _authorize(self, job: _Job, key: Key | None) -> None:
+        principal, operation = job.caller.principal, job.declaration.name
+        decision = self._authorizer.decide(principal, operation, key, job.request)
         if not decision.allowed:
             raise PermissionDeniedError(
-                f"{caller.principal.subject} may not {declaration.name} this key",
+                f"{principal.subject} is not permitted to {LAW[operation].phrase} this key",
                 reason=decision.reason,
             )
 
-    def _entry(
-        self,
-        event_id: str,
-        declaration: Declaration[Request, Answer],
-        caller: Caller,
-        view: View,
-        effect: Effect,
-    ) -> tuple[Entry, View]:
-        key_id = view.key.id if view.key is not None else effect.key_id
-        if view is _NO_VIEW and key_id is not None:
-            view = View(key_stream(key_id), 0, None)
-        record = self._scribe.effect(event_id, declaration.name, caller, key_id, effect)
+    def _refusal(self, job: _Job, view: View, error: AegisError) -> Entry:
+        record = self._scribe.refusal(
+            job.event_id, job.declaration.name, job.caller, job.key_id, error
+        )
+        return Entry(expects=_expects(view), records=(record,))
+
+    def _entry(self, job: _Job, view: View, effect: Effect) -> tuple[Entry, View]:
+        key_id = effect.key_id or job.key_id
+        if effect.key_id is not None:
+            view = View(key_stream(effect.key_id), 0, None)
+        record = self._scribe.effect(job.event_id, job.declaration.name, job.caller, key_id, effect)
         expects = _expects(view)
         if not effect.events:
             return Entry(expects=expects, records=(record,)), view
         if any(isinstance(change, PutMaterial) for change in effect.material):
             expects[masters.STREAM] = self._masters.sequence
         appended, after = append(view, effect.events)
-        appends: tuple[Append, ...] = (appended,)
-        entry = Entry(expects=expects, appends=appends, material=effect.material, records=(record,))
+        entry = Entry(
+            expects=expects, appends=(appended,), material=effect.material, records=(record,)
+        )
         return entry, after
 
     async def _commit(self, entry: Entry) -> Conflict | None:
@@ -201,12 +191,11 @@ class Pipeline:
         if after.key.destroyed_at is not None:
             self._bench.opened.forget(after.key)
 
-    async def _forget(self, conflict: Conflict, key_id: KeyId | None, view: View) -> None:
+    async def _forget(self, conflict: Conflict, view: View) -> None:
         if conflict.stream == masters.STREAM:
             await self._masters.refresh()
-        if key_id is not None:
-            self._streams.forget(key_id)
         if view.key is not None:
+            self._streams.forget(view.key.id)
             self._bench.opened.forget(view.key)
 
 
@@ -214,10 +203,8 @@ def _expects(view: View) -> dict[str, int]:
     return {view.stream: view.sequence} if view.stream else {}
 
 
-def _keep(
-    declaration: Declaration[Request, Answer], view: View, effect: Effect, conflict: Conflict
-) -> _Kept | None:
-    if not declaration.costly or view.key is None or conflict.stream == masters.STREAM:
+def _keep(job: _Job, view: View, effect: Effect, conflict: Conflict) -> _Kept | None:
+    if not job.declaration.costly or view.key is None or conflict.stream == masters.STREAM:
         return None
     return _Kept(effect, view.key.versions)
 

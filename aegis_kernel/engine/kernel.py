@@ -1,0 +1,163 @@
+"""The composition root: builds everything from the settings, opens it, closes it."""
+
+from __future__ import annotations
+
+import asyncio
+from importlib.metadata import version as distribution_version
+from types import TracebackType
+
+from aegis_kernel.engine.authentication import Authentication
+from aegis_kernel.engine.bench import Bench, Destruction
+from aegis_kernel.engine.clock import SystemClock
+from aegis_kernel.engine.commit import Committer
+from aegis_kernel.engine.delivery import Delivery, SinkFeed
+from aegis_kernel.engine.executor import BoundedExecutor
+from aegis_kernel.engine.health import HealthBoard, HealthReport
+from aegis_kernel.engine.loader import InstalledPlugin
+from aegis_kernel.engine.masters import Masters
+from aegis_kernel.engine.observers import Observers
+from aegis_kernel.engine.opened import OpenedKeys
+from aegis_kernel.engine.pipeline import Pipeline
+from aegis_kernel.engine.providers import Providers, ask_all
+from aegis_kernel.engine.records import Scribe
+from aegis_kernel.engine.schedule import Sweep
+from aegis_kernel.engine.settings import Settings
+from aegis_kernel.engine.strangers import Strangers
+from aegis_kernel.engine.streams import Streams
+from aegis_kernel.spi.context import Clock
+from aegis_kernel.spi.provider import Status
+from aegis_kernel.spi.telemetry import Exposition
+
+DISTRIBUTION = "aegis-kms"
+EXECUTOR_THREADS = 2
+EXECUTOR_WAITING = 64
+FLUSH_SECONDS = 5.0
+
+
+class Kernel:
+    """`async with Kernel(settings) as kernel:` is a running service without a wire.
+
+    Two kernels can live in one process. Raises BootError on entry when anything stops the boot.
+    """
+
+    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+        self.settings = settings
+        self.version = distribution_version(DISTRIBUTION)
+        self._clock = clock or SystemClock()
+        self._executor = BoundedExecutor(EXECUTOR_THREADS, EXECUTOR_WAITING)
+        self.providers = ask_all(settings, self._clock, self._executor)
+        self._compose(self.providers)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._serving = False
+
+    @property
+    def plugins(self) -> tuple[InstalledPlugin, ...]:
+        """The plugins in use."""
+        return tuple(chosen.loaded.installed for chosen in self.settings.plugins)
+
+    async def __aenter__(self) -> Kernel:
+        try:
+            await self._open()
+        except BaseException:
+            await self._close_providers()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.drain()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._strangers.aclose()
+        await self._committer.aclose()
+        await self._delivery.aclose(FLUSH_SECONDS)
+        await self._close_providers()
+
+    def drain(self) -> None:
+        """Stop being ready, so that load balancers send no more; what comes is still served."""
+        self._serving = False
+
+    async def is_ready(self) -> bool:
+        """Return whether requests should be sent here."""
+        if not self._serving or self._committer.closed_because is not None:
+            return False
+        return (await self.health.report()).status is not Status.UNAVAILABLE
+
+    async def report(self) -> HealthReport:
+        """Return the health of every component."""
+        return await self.health.report()
+
+    def expose_metrics(self, accept: str) -> Exposition | None:
+        """Return the metrics page, or None if no telemetry has one."""
+        return self._observers.expose(accept)
+
+    def _compose(self, providers: Providers) -> None:
+        settings, clock, journal = self.settings.kernel, self._clock, providers.journal
+        self._observers = Observers(tuple(providers.telemetries.values()), clock)
+        self._committer = Committer(journal, clock, self._committed)
+        scribe = Scribe(clock)
+        self._masters = Masters(journal)
+        opened = OpenedKeys(journal, providers.roots, settings.cache_opened_keys)
+        bench = Bench(
+            clock=clock,
+            journal=journal,
+            authorizer=providers.authorizer,
+            roots=providers.roots,
+            opened=opened,
+            destruction=Destruction(settings.destroy_days, 0 if self.settings.dev_mode else 7),
+        )
+        self.pipeline = Pipeline(
+            bench=bench,
+            streams=Streams(journal, settings.cache_keys),
+            masters=self._masters,
+            authorizer=providers.authorizer,
+            committer=self._committer,
+            scribe=scribe,
+            observers=self._observers,
+        )
+        self._strangers = Strangers(self._committer, scribe, self._observers, clock)
+        authenticators = tuple(providers.authenticators.values())
+        self.authentication = Authentication(authenticators, clock, self._strangers)
+        self.sweep = Sweep(journal, self.pipeline, clock, settings.sweep_seconds)
+        self._delivery = self._build_delivery(providers)
+        self.health = HealthBoard(providers.components, self.version, clock)
+
+    def _build_delivery(self, providers: Providers) -> Delivery:
+        required = {
+            chosen.loaded.installed.name: chosen.required
+            for chosen in self.settings.chosen("aegis.audit_sink")
+        }
+        feeds = tuple(
+            SinkFeed(name, sink, providers.journal, required=required[name])
+            for name, sink in providers.sinks.items()
+        )
+        backlog = self.settings.kernel.audit_backlog
+        return Delivery(feeds, self._committer, self._observers, backlog)
+
+    async def _open(self) -> None:
+        for component in self.providers.components:
+            await component.provider.open()
+        await self._masters.open(self.providers.roots)
+        self._delivery.start()
+        self._tasks = [
+            asyncio.create_task(self.sweep.run()),
+            asyncio.create_task(self._strangers.run()),
+        ]
+        self._serving = True
+
+    async def _close_providers(self) -> None:
+        for component in reversed(self.providers.components):
+            try:
+                await component.provider.aclose()
+            except Exception:  # noqa: BLE001 - one that cannot close must not keep others open
+                continue
+        self._executor.close()
+
+    def _committed(self, entries: int, seconds: float) -> None:
+        self._delivery.wake()
+        self._observers.committed(entries, seconds)

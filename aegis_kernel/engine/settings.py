@@ -1,0 +1,200 @@
+"""All settings, read once from the environment, every mistake reported at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from ipaddress import ip_address
+from pathlib import Path
+from typing import ClassVar
+
+import msgspec
+
+from aegis_kernel.domain.errors import BootError, SettingsError
+from aegis_kernel.engine.loader import LoadedPlugin, load
+from aegis_kernel.spi.settings import Section, SettingsSection, read_section, variables_of
+
+NONE = ("none",)
+
+
+class Selection(SettingsSection, frozen=True):
+    """Which plugins serve which port, by entry-point name."""
+
+    prefix: ClassVar[str] = "AEGIS"
+
+    rot_kind: tuple[str, ...] = ("inmemory",)
+    journal_kind: str = "sqlite"
+    audit_sinks: tuple[str, ...] = ("stdout",)
+    auth_kind: tuple[str, ...] = ("dev",)
+    authz_kind: str = "basic"
+    telemetry: tuple[str, ...] = ("prometheus", "otel")
+
+    @property
+    def dev_mode(self) -> bool:
+        return self.auth_kind == ("dev",)
+
+    def __post_init__(self) -> None:
+        for names in (self.rot_kind, self.audit_sinks, self.auth_kind, self.telemetry):
+            if len(set(names)) != len(names):
+                raise ValueError(f"{','.join(names)} names a plugin twice; name each once")
+        if "dev" in self.auth_kind and not self.dev_mode:
+            raise ValueError(
+                "AEGIS_AUTH_KIND: dev lets anyone be anyone, so it stands alone; "
+                "leave it out beside a real authenticator"
+            )
+
+    def named(self) -> tuple[tuple[str, str], ...]:
+        """Return (group, name) of every plugin to load; `none` stands for an empty list."""
+        sinks = () if self.audit_sinks == NONE else self.audit_sinks
+        telemetry = () if self.telemetry == NONE else self.telemetry
+        return (
+            ("aegis.journal", self.journal_kind),
+            *(("aegis.root_of_trust", name) for name in self.rot_kind),
+            *(("aegis.audit_sink", name) for name in sinks),
+            *(("aegis.authenticator", name) for name in self.auth_kind),
+            ("aegis.authorizer", self.authz_kind),
+            *(("aegis.telemetry", name) for name in telemetry),
+        )
+
+
+class KernelSettings(SettingsSection, frozen=True):
+    """What the kernel itself can be told. Sizes in entries, times in seconds unless named days."""
+
+    prefix: ClassVar[str] = "AEGIS"
+
+    http_host: str = "127.0.0.1"
+    http_port: int = 8080
+    data_dir: Path | None = None
+    auth_dev_allow_remote: bool = False
+    drain_seconds: float = 2.0
+    destroy_days: int = 30
+    sweep_seconds: float = 30.0
+    cache_keys: int = 50_000
+    cache_opened_keys: int = 10_000
+    audit_backlog: int = 100_000
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.http_port <= 65_535:
+            raise ValueError("AEGIS_HTTP_PORT must be 0 to 65535")
+        if not 7 <= self.destroy_days <= 365:
+            raise ValueError("AEGIS_DESTROY_DAYS must be 7 to 365")
+        if not 0 <= self.drain_seconds <= 300:
+            raise ValueError("AEGIS_DRAIN_SECONDS must be 0 to 300")
+        if not 0.05 <= self.sweep_seconds <= 3_600:
+            raise ValueError("AEGIS_SWEEP_SECONDS must be 0.05 to 3600")
+        if min(self.cache_keys, self.cache_opened_keys, self.audit_backlog) < 1:
+            raise ValueError(
+                "AEGIS_CACHE_KEYS, AEGIS_CACHE_OPENED_KEYS and AEGIS_AUDIT_BACKLOG must be 1 or more"
+            )
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether the server can be reached from this machine alone."""
+        if self.http_host == "localhost":
+            return True
+        try:
+            return ip_address(self.http_host).is_loopback
+        except ValueError:
+            return False
+
+
+class ChosenPlugin(msgspec.Struct, frozen=True):
+    """A loaded plugin with its settings. A `required` sink stops the service when it falls behind."""
+
+    loaded: LoadedPlugin
+    section: SettingsSection
+    required: bool = False
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """Everything the kernel is built from. Secrets in it print redacted."""
+
+    kernel: KernelSettings
+    data_dir: Path
+    dev_mode: bool
+    plugins: tuple[ChosenPlugin, ...]
+    unknown_variables: tuple[str, ...]
+
+    @staticmethod
+    def from_env(environment: Mapping[str, str]) -> Settings:
+        """Read everything, and import the chosen plugins. Raises BootError with every mistake."""
+        return _Reader(environment).read()
+
+    def chosen(self, group: str) -> tuple[ChosenPlugin, ...]:
+        return tuple(c for c in self.plugins if c.loaded.installed.group == group)
+
+
+class _Reader:
+    """Reads everything once; collects mistakes instead of stopping at the first."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+        self._mistakes: list[BootError] = []
+        self._known: set[str] = set()
+
+    def read(self) -> Settings:
+        selection = self._section(Selection)
+        kernel = self._section(KernelSettings)
+        if selection is not None and kernel is not None:
+            self._refuse_remote_dev(selection, kernel)
+        named = selection.named() if selection is not None else ()
+        plugins = [self._choose(group, name) for group, name in named]
+        if self._mistakes or selection is None or kernel is None:
+            raise _together(self._mistakes)
+        return Settings(
+            kernel=kernel,
+            data_dir=kernel.data_dir or self._user_data_dir(),
+            dev_mode=selection.dev_mode,
+            plugins=tuple(plugin for plugin in plugins if plugin is not None),
+            unknown_variables=self._unknown(),
+        )
+
+    def _section(self, section: type[Section]) -> Section | None:
+        self._known.update(variables_of(section).values())
+        try:
+            return read_section(section, self._environment)
+        except SettingsError as error:
+            self._mistakes.append(error)
+            return None
+
+    def _choose(self, group: str, name: str) -> ChosenPlugin | None:
+        try:
+            loaded = load(group, name)
+        except BootError as error:
+            self._mistakes.append(error)
+            return None
+        section = self._section(loaded.plugin.settings)
+        if section is None:
+            return None
+        return ChosenPlugin(loaded, section, group == "aegis.audit_sink" and self._required(name))
+
+    def _required(self, sink: str) -> bool:
+        variable = f"AEGIS_AUDIT_{sink.upper()}_REQUIRED"
+        self._known.add(variable)
+        text = self._environment.get(variable, "false").lower()
+        if text not in ("true", "false"):
+            self._mistakes.append(SettingsError(f"{variable} must be true or false"))
+        return text == "true"
+
+    def _refuse_remote_dev(self, selection: Selection, kernel: KernelSettings) -> None:
+        if selection.dev_mode and not kernel.is_loopback and not kernel.auth_dev_allow_remote:
+            self._mistakes.append(
+                SettingsError(
+                    f"AEGIS_HTTP_HOST={kernel.http_host} would let anyone on the network be anyone: "
+                    "set AEGIS_AUTH_KIND=hmac with AEGIS_AUTH_HMAC_SECRET (32 bytes or more), "
+                    "or AEGIS_AUTH_DEV_ALLOW_REMOTE=true if only you can reach this address"
+                )
+            )
+
+    def _user_data_dir(self) -> Path:
+        base = self._environment.get("XDG_DATA_HOME") or "~/.local/share"
+        return Path(base).expanduser() / "aegis-kms"
+
+    def _unknown(self) -> tuple[str, ...]:
+        ours = {name for name in self._environment if name.startswith("AEGIS_")}
+        return tuple(sorted(ours - self._known))
+
+
+def _together(mistakes: list[BootError]) -> BootError:
+    if len(mistakes) == 1:
+        return mistakes[0]
+    return SettingsError("\n".join(str(mistake) for mistake in mistakes))
