@@ -46,16 +46,16 @@ class HealthBoard:
         self._clock = clock
         self._asked_at = float("-inf")
         self._lock = asyncio.Lock()
-        self._report = HealthReport(Status.OK, version, ())
+        self.last = HealthReport(Status.OK, version, ())
 
     async def report(self) -> HealthReport:
         """Return how every component is, as of at most a second ago."""
         async with self._lock:
             if self._clock.monotonic() - self._asked_at >= FRESH_SECONDS:
                 healths = await asyncio.gather(*(_ask(each) for each in self._components))
-                self._report = HealthReport(_overall(healths), self._version, tuple(healths))
+                self.last = HealthReport(_overall(healths), self._version, tuple(healths))
                 self._asked_at = self._clock.monotonic()
-            return self._report
+            return self.last
 
 
 async def _ask(component: Component) -> ComponentHealth:

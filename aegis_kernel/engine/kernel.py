@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from importlib.metadata import version as distribution_version
 from types import TracebackType
 
@@ -32,6 +33,8 @@ DISTRIBUTION = "aegis-kms"
 EXECUTOR_THREADS = 2
 EXECUTOR_WAITING = 64
 FLUSH_SECONDS = 5.0
+
+_log = logging.getLogger("aegis")
 
 
 class Kernel:
@@ -82,19 +85,30 @@ class Kernel:
         """Stop being ready, so that load balancers send no more; what comes is still served."""
         self._serving = False
 
-    async def is_ready(self) -> bool:
-        """Return whether requests should be sent here."""
-        if not self._serving or self._committer.closed_because is not None:
-            return False
-        return (await self.health.report()).status is not Status.UNAVAILABLE
+    @property
+    def is_ready(self) -> bool:
+        """Whether requests should be sent here, as of the last look at the components."""
+        is_open = self._committer.closed_because is None
+        return self._serving and is_open and self._board.last.status is not Status.UNAVAILABLE
 
-    async def report(self) -> HealthReport:
-        """Return the health of every component."""
-        return await self.health.report()
+    async def health(self) -> HealthReport:
+        """Return the health of every component, as of at most a second ago."""
+        return await self._board.report()
 
     def expose_metrics(self, accept: str) -> Exposition | None:
         """Return the metrics page, or None if no telemetry has one."""
         return self._observers.expose(accept)
+
+    def boot_lines(self) -> tuple[str, ...]:
+        """Return what boot says of the chosen parts, without secrets."""
+        roots = ", ".join(type(root).__name__ for root in self.providers.roots.values())
+        tracing = [t.description for t in self.providers.telemetries.values() if t.description]
+        return (
+            f"Persistence: {self.providers.journal.description}",
+            f"Crypto: {roots}",
+            f"Auth: {', '.join(self.authentication.descriptions)}",
+            *(f"Tracing: {description}" for description in tracing),
+        )
 
     def _compose(self, providers: Providers) -> None:
         settings, clock, journal = self.settings.kernel, self._clock, providers.journal
@@ -125,7 +139,7 @@ class Kernel:
         self.authentication = Authentication(authenticators, clock, self._strangers)
         self.sweep = Sweep(journal, self.pipeline, clock, settings.sweep_seconds)
         self._delivery = self._build_delivery(providers)
-        self.health = HealthBoard(providers.components, self.version, clock)
+        self._board = HealthBoard(providers.components, self.version, clock)
 
     def _build_delivery(self, providers: Providers) -> Delivery:
         required = {
@@ -154,8 +168,8 @@ class Kernel:
         for component in reversed(self.providers.components):
             try:
                 await component.provider.aclose()
-            except Exception:  # noqa: BLE001 - one that cannot close must not keep others open
-                continue
+            except Exception as error:  # noqa: BLE001 - it must not keep the others open
+                _log.warning("%s %s did not close: %r", component.port, component.kind, error)
         self._executor.close()
 
     def _committed(self, entries: int, seconds: float) -> None:

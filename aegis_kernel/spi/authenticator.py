@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -46,6 +46,7 @@ class Authenticator(Provider, Protocol):
         ...
 
 
+@runtime_checkable
 class TokenIssuer(Protocol):
     """Optional, beside Authenticator: lets `aegis-server token mint` issue a token."""
 

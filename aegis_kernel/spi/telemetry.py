@@ -6,11 +6,20 @@ from typing import Protocol
 
 import msgspec
 
+from aegis_kernel.domain import errors
+from aegis_kernel.domain.audit import INVALID_SIGNATURE, SUCCESS
 from aegis_kernel.domain.key import KeyId
 from aegis_kernel.domain.lifecycle import Operation
 from aegis_kernel.domain.principal import Principal
 from aegis_kernel.spi.authenticator import Headers
 from aegis_kernel.spi.provider import Provider
+
+#: Everything that `end` is ever told: a label made of it has few values.
+OUTCOMES: frozenset[str] = frozenset({SUCCESS, INVALID_SIGNATURE}) | {
+    error.code
+    for error in vars(errors).values()
+    if isinstance(error, type) and issubclass(error, errors.AegisError) and hasattr(error, "code")
+}
 
 
 class Observation(Protocol):
@@ -37,6 +46,11 @@ class SinkLag(msgspec.Struct, frozen=True):
 
 class Telemetry(Provider, Protocol):
     """Override what you observe; the rest does nothing. Called on the hot path: cheap, no I/O."""
+
+    @property
+    def description(self) -> str | None:
+        """How boot names the tracing, without secrets; None where nothing is traced. Read after `open`."""
+        return None
 
     def begin(self, operation: Operation, headers: Headers) -> Observation | None:
         """Return an observation, or None to be told only the end. `headers` may hold a traceparent."""
