@@ -1,5 +1,6 @@
 """Aegis-KMS: all that a plugin may import."""
 
+from aegis_kernel.domain.audit import SUCCESS
 from aegis_kernel.domain.ciphertext import (
     CONTEXT_MISMATCH,
     HEADER_BYTES,
@@ -57,14 +58,16 @@ from aegis_kernel.spi.journal import (
 from aegis_kernel.spi.provider import HEALTHY, Health, Provider, Status
 from aegis_kernel.spi.root_of_trust import Binding, Material, OpenKey, RootOfTrust
 from aegis_kernel.spi.settings import Env, SettingsSection, read_section, variables_of
-from aegis_kernel.spi.telemetry import Exposition, Observation, SinkLag, Telemetry
+from aegis_kernel.spi.telemetry import OUTCOMES, Exposition, Observation, SinkLag, Telemetry
 
 __all__ = [
     "CONTEXT_MISMATCH",
     "HEADER_BYTES",
     "HEALTHY",
     "NOT_AUTHENTIC",
+    "OUTCOMES",
     "SPI_VERSION",
+    "SUCCESS",
     "AegisError",
     "Algorithm",
     "Append",
