@@ -95,7 +95,7 @@ LAW: Mapping[Operation, Rule] = MappingProxyType(
         Operation.DISABLE: Rule("disable", _LIVE),
         Operation.ENABLE: Rule("enable", _LIVE, True, Scheduled.EITHER),
         Operation.SCHEDULE_DESTRUCTION: Rule("schedule destruction of", _LIVE, True),
-        Operation.CANCEL_DESTRUCTION: Rule("cancel destruction of", _LIVE, True, Scheduled.YES),
+        Operation.CANCEL_DESTRUCTION: Rule("cancel destruction of", _LIVE, False, Scheduled.YES),
         Operation.DESTROY: Rule("destroy", _LIVE, True, Scheduled.YES),
         # without a key, so no state refuses them
         Operation.CREATE: Rule("create", frozenset()),
