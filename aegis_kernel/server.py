@@ -1,0 +1,208 @@
+"""`aegis-server`: serve (default), plugins, check, token mint."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import json
+import logging
+import os
+import re
+import signal
+import sys
+import time
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import uvicorn
+import uvloop
+
+from aegis_kernel.domain.errors import BootError
+from aegis_kernel.engine.kernel import Kernel
+from aegis_kernel.engine.loader import installed_plugins
+from aegis_kernel.engine.settings import Settings
+from aegis_kernel.rest.app import build_app
+from aegis_kernel.spi.authenticator import TokenIssuer
+from aegis_kernel.spi.provider import Status
+
+KEEP_ALIVE_SECONDS = 65
+FINISH_SECONDS = 10
+
+# A thread that waits for the GIL gets it after this long; the default of 5 ms would be the
+# journal's writer waiting a whole commit's time for a busy event loop.
+SWITCH_SECONDS = 0.0005
+
+_log = logging.getLogger("aegis")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the verb; return the process's exit code: 0, or 1 after a line that says what to mend."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(format="%(levelname)s %(message)s", level=logging.INFO, stream=sys.stderr)
+    try:
+        return int(options.verb(options))
+    except BootError as error:
+        for line in str(error).splitlines():
+            _log.error("%s", line)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="aegis-server", description="The Aegis-KMS server.")
+    parser.set_defaults(verb=_serve)
+    verbs = parser.add_subparsers(title="verbs")
+    serve = verbs.add_parser("serve", help="serve REST until SIGTERM (the default)")
+    serve.set_defaults(verb=_serve)
+    plugins = verbs.add_parser("plugins", help="list the installed plugins as JSON")
+    plugins.set_defaults(verb=_plugins)
+    check = verbs.add_parser("check", help="open everything that the settings name, and say how it is")
+    check.set_defaults(verb=_check)
+    token = verbs.add_parser("token", help="tokens of the configured authenticator")
+    mint = token.add_subparsers(title="verbs", required=True).add_parser(
+        "mint",
+        help="print a new token",
+        epilog="example: aegis-server token mint --subject alice --group admins --ttl 1h",
+    )
+    mint.add_argument("--subject", required=True)
+    mint.add_argument("--group", action="append", default=[], help="may be given several times")
+    mint.add_argument("--kind", choices=("human", "service"), default="human")
+    mint.add_argument("--ttl", type=_duration, default=3600.0, help="30s, 15m, 1h, 7d (default 1h)")
+    mint.set_defaults(verb=_mint)
+    return parser
+
+
+def _duration(text: str) -> float:
+    match = re.fullmatch(r"(\d{1,9})([smhd])", text)
+    if match is None:
+        raise argparse.ArgumentTypeError("a duration is a number and s, m, h or d, such as 15m")
+    return float(match[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]]
+
+
+def _plugins(options: argparse.Namespace) -> int:
+    rows = [
+        {
+            "group": plugin.group,
+            "name": plugin.name,
+            "distribution": plugin.distribution,
+            "version": plugin.version,
+        }
+        for plugin in installed_plugins()
+    ]
+    print(json.dumps(rows, indent=2))
+    return 0
+
+
+def _mint(options: argparse.Namespace) -> int:
+    kernel = Kernel(Settings.from_env(os.environ))
+    for authenticator in kernel.providers.authenticators.values():
+        if isinstance(authenticator, TokenIssuer):
+            groups = frozenset(options.group)
+            try:
+                token = authenticator.issue_token(options.subject, groups, options.kind, options.ttl)
+            except ValueError as error:
+                raise BootError(str(error)) from error
+            print(token)
+            return 0
+    raise BootError("no authenticator in AEGIS_AUTH_KIND mints tokens; set AEGIS_AUTH_KIND=hmac")
+
+
+def _check(options: argparse.Namespace) -> int:
+    async def look() -> int:
+        async with Kernel(Settings.from_env(os.environ)) as kernel:
+            report = await kernel.health()
+            for component in report.components:
+                detail = f": {component.detail}" if component.detail else ""
+                print(f"{component.port} {component.kind} {component.status}{detail}")
+            return 0 if report.status is Status.OK else 1
+
+    return asyncio.run(look())
+
+
+def _serve(options: argparse.Namespace) -> int:
+    started = time.monotonic()
+    settings = Settings.from_env(os.environ)
+    sys.setswitchinterval(SWITCH_SECONDS)
+    return uvloop.run(_serve_until_told(settings, started))
+
+
+async def _serve_until_told(settings: Settings, started: float) -> int:
+    async with Kernel(settings) as kernel:
+        server = _Server(kernel, started)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, server.drain)
+        await server.serve()
+        return 0 if server.started else 1
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, stopped by us: not ready first, then no new connections, then the last answers."""
+
+    def __init__(self, kernel: Kernel, began: float) -> None:
+        http = kernel.settings.kernel
+        super().__init__(
+            uvicorn.Config(
+                build_app(kernel),
+                host=http.http_host,
+                port=http.http_port,
+                loop="none",
+                http="httptools",
+                ws="none",
+                lifespan="off",
+                interface="asgi3",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                date_header=False,
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
+                timeout_graceful_shutdown=FINISH_SECONDS,
+            )
+        )
+        self._kernel = kernel
+        self._began = began
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        # uvicorn would stop listening at once and exit by the signal; we drain and exit 0.
+        yield
+
+    async def startup(self, sockets: Any = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._announce()
+            _settle_memory()
+
+    def drain(self) -> None:
+        """Say "not ready", serve on for AEGIS_DRAIN_SECONDS, then stop."""
+        self._kernel.drain()
+        seconds = self._kernel.settings.kernel.drain_seconds
+        _log.info("Draining for %s s", seconds)
+        asyncio.get_running_loop().call_later(seconds, setattr, self, "should_exit", True)
+
+    def _announce(self) -> None:
+        kernel = self._kernel
+        host = kernel.settings.kernel.http_host
+        port = self.servers[0].sockets[0].getsockname()[1]
+        _log.info("Started Aegis server on %s:%s", f"[{host}]" if ":" in host else host, port)
+        for line in kernel.boot_lines():
+            _log.info("%s", line)
+        for variable in kernel.settings.unknown_variables:
+            _log.warning("%s is set, but nothing that is loaded reads it", variable)
+        if kernel.settings.dev_mode:
+            _log.warning("Dev mode: whoever can reach this server can be anyone; use it for trying out")
+        _log.info("Boot complete in %.2fs", time.monotonic() - self._began)
+
+
+def _settle_memory() -> None:
+    # What boot made lives as long as the process: the collector need never look at it again.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 50)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
