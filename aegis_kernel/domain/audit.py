@@ -15,7 +15,7 @@ from aegis_kernel.domain.principal import PrincipalKind
 SUCCESS = "Success"
 INVALID_SIGNATURE = "InvalidSignature"
 
-_RENAMED = {
+_RENAMED: Mapping[Operation, str] = {
     Operation.CREATE: "KeyCreated",
     Operation.ACTIVATE: "KeyActivated",
     Operation.DEACTIVATE: "KeyDeactivated",
