@@ -46,10 +46,8 @@ _MUTABLE_TYPES = frozenset(
     {"list", "dict", "set", "bytearray", "defaultdict", "OrderedDict", "deque", "Counter"}
 )
 # Things that hold state or threads, by the last word of their class.
-_HOLDERS = tuple(
-    "Manager Registry Executor Pool Cache Lock Event Queue Client Kernel Pipeline Provider "
-    "Connection Session Litestar Plugin".split()
-)
+_HOLDERS = ("Manager", "Registry", "Executor", "Pool", "Cache", "Lock", "Event", "Queue")
+_OWNED = ("Kernel", "Pipeline", "Provider", "Connection", "Session", "Client", "Litestar", "Plugin")
 _READ_ONLY = frozenset({"Mapping", "Sequence", "Set", "Collection", "Iterable"})
 
 
@@ -131,7 +129,7 @@ def _state(statement: ast.stmt) -> Iterator[str]:
 
 def _held(statement: ast.Assign | ast.AnnAssign, value: ast.expr) -> Iterator[str]:
     called = _last_name(value.func) if isinstance(value, ast.Call) else ""
-    if called.endswith(_HOLDERS):
+    if called.endswith(_HOLDERS + _OWNED):
         yield f"{called} belongs to whoever builds it, not to a module"
     mutable = isinstance(value, _MUTABLE_LITERALS) or called in _MUTABLE_TYPES
     if mutable and not _is_all(statement) and not _is_read_only(statement):
