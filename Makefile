@@ -1,4 +1,4 @@
-# make run · test · check · lock · clean. Each sets up .venv first; python3 (3.11 or later) and make are enough.
+# make run · test · check · docs · lock · clean. Each sets up .venv first; python3 (3.11 or later) and make are enough.
 
 PYTHON  ?= python3
 WORKERS ?= 2
@@ -8,7 +8,7 @@ READY   := .venv/.ready
 PLUGINS := $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))
 EXAMPLES := $(wildcard docs/examples/*/src)
 
-.PHONY: run test check lock clean
+.PHONY: run test check docs lock clean
 .DELETE_ON_ERROR:
 
 run: $(READY)
@@ -20,8 +20,11 @@ test: $(READY)
 check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy aegis_kernel $(addsuffix /src,$(PLUGINS)) $(EXAMPLES)
+	$(BIN)/mypy aegis_kernel tools $(addsuffix /src,$(PLUGINS)) $(EXAMPLES)
 	$(BIN)/pytest tests/architecture
+
+docs: $(READY)
+	@$(BIN)/python tools/ports.py > docs/ports.md
 
 # Renews every pin. The lock holds names, versions and hashes only; uv.lock would hold addresses and stays ignored.
 lock: $(READY)
