@@ -128,9 +128,7 @@ def _members(port: type[Any]) -> set[str]:
 
 def _find(group: str, name: str) -> Any:
     try:
-        manager = _InstalledDriver(
-            group, name, on_missing_entrypoints_callback=None, warn_on_missing_entrypoint=False
-        )
+        manager = _InstalledDriver(group, name, on_missing_entrypoints_callback=None)
     except NoMatches as error:
         raise PluginNotFoundError(_absent(group, name)) from error
     except MultipleMatches as error:
@@ -140,7 +138,7 @@ def _find(group: str, name: str) -> Any:
         raise PluginConflictError(
             f"{group} plugin {name!r} has rival providers: {rivals}; uninstall all but one"
         ) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise PluginLoadError(
             f"{group} plugin {name!r} cannot be imported ({type(error).__name__}: {error}); "
             "repair or uninstall its distribution"
