@@ -1,0 +1,62 @@
+"""Authorizer: admins may all, a key's owner may all on it, everyone may create and list."""
+
+from __future__ import annotations
+
+import aegis_kernel
+from aegis_kernel import (
+    Authorizer,
+    Decision,
+    Key,
+    Operation,
+    PluginContext,
+    Principal,
+    PrincipalKind,
+    hookimpl,
+)
+
+__all__ = ["BasicAuthorizer", "Plugin"]
+
+ADMINS = "admins"
+
+# A list shows only keys that the caller may GET: the kernel asks for each of them.
+OPEN_TO_ALL = frozenset({Operation.CREATE, Operation.LIST})
+
+ADMIN = Decision(True, "admin")
+OPEN = Decision(True, "open to every principal")
+OWNER = Decision(True, "the key's owner")
+UNAUTHENTICATED = Decision(False, "not authenticated")
+NOT_ADMIN = Decision(False, "not an admin")
+NOT_OWNER = Decision(False, "not an admin and not the key's owner")
+
+
+class Plugin(aegis_kernel.Plugin):
+    """Entry point `basic` of group `aegis.authorizer`."""
+
+    spi_version = 1
+
+    @hookimpl
+    def aegis_authorizer(self, context: PluginContext) -> Authorizer:
+        return BasicAuthorizer()
+
+
+class BasicAuthorizer(Authorizer):
+    """Fixed rules, no state. Subjects and groups are compared character by character."""
+
+    async def open(self) -> None:
+        """Nothing to open."""
+
+    async def aclose(self) -> None:
+        """Nothing is held."""
+
+    def decide(
+        self, principal: Principal, operation: Operation, key: Key | None, request: object
+    ) -> Decision:
+        if principal.kind is PrincipalKind.UNKNOWN:
+            return UNAUTHENTICATED
+        if ADMINS in principal.groups:
+            return ADMIN
+        if operation in OPEN_TO_ALL:
+            return OPEN
+        if key is None:
+            return NOT_ADMIN
+        return OWNER if key.owner == principal.subject else NOT_OWNER
