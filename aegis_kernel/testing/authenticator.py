@@ -26,8 +26,12 @@ _HOSTILE_VALUES = (
     )
     | st.text(max_size=300).map(lambda text: text.encode("utf-8", "surrogatepass"))
 )
+# Several subclasses run one test of this class; what one of them found is not replayed in another.
 _SETTINGS = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=150,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors],
 )
 
 
