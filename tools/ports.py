@@ -41,7 +41,7 @@ def page(spi: Path = SPI) -> str:
     """Return the whole page."""
     blocks = [INTRODUCTION]
     for name in MODULES:
-        blocks += _module(ast.parse((spi / f"{name}.py").read_text(encoding="utf-8")))
+        blocks += _module((spi / f"{name}.py").read_text(encoding="utf-8"))
     return "\n".join(blocks)
 
 
@@ -55,7 +55,8 @@ def signature(function: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
     return f"{prefix}{function.name}({', '.join(arguments)}) -> {returns}"
 
 
-def _module(tree: ast.Module) -> Iterator[str]:
+def _module(source: str) -> Iterator[str]:
+    tree = ast.parse(source)
     title, _, rest = (ast.get_docstring(tree) or "").partition("\n")
     title = title.removeprefix("Port: ").rstrip(".")
     yield f"## {title[:1].upper()}{title[1:]}\n"
@@ -63,17 +64,17 @@ def _module(tree: ast.Module) -> Iterator[str]:
         yield f"{inspect.cleandoc(rest)}\n"
     for node in tree.body:
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
-            yield from _class(node)
+            yield from _class(source, node)
         elif isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
             yield from _function("###", node)
 
 
-def _class(node: ast.ClassDef) -> Iterator[str]:
+def _class(source: str, node: ast.ClassDef) -> Iterator[str]:
     yield f"### `{node.name}`\n"
     yield from _text(node)
     fields = [each for each in node.body if isinstance(each, ast.AnnAssign | ast.Assign)]
     if fields:
-        lines = "\n".join(ast.unparse(field) for field in fields)
+        lines = "\n".join(ast.get_source_segment(source, field) or "" for field in fields)
         yield f"```python\n{lines}\n```\n"
     for method in node.body:
         if isinstance(method, ast.FunctionDef | ast.AsyncFunctionDef) and method.name[0] != "_":
