@@ -192,8 +192,6 @@ class _Server(uvicorn.Server):
             _log.info("%s", line)
         for variable in kernel.settings.unknown_variables:
             _log.warning("%s is set, but nothing that is loaded reads it", variable)
-        if kernel.settings.dev_mode:
-            _log.warning("Dev mode: whoever can reach this server can be anyone; use it for trying out")
         _log.info("Boot complete in %.2fs", time.monotonic() - self._began)
 
 

@@ -7,7 +7,8 @@ from enum import StrEnum
 
 import msgspec
 
-SUBJECT_MAX_CHARACTERS = 256
+# The kernel itself, in audit records and as the owner of system keys; nobody else is called so.
+SYSTEM_SUBJECT = "aegis"
 
 # Visible ASCII only: a subject is compared bytewise and printed in audit records.
 _SUBJECT = re.compile(r"[\x21-\x7e]{1,256}").fullmatch

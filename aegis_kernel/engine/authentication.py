@@ -8,7 +8,7 @@ from hashlib import sha256
 import msgspec
 
 from aegis_kernel.domain.errors import UnauthorizedError
-from aegis_kernel.domain.principal import Principal
+from aegis_kernel.domain.principal import SYSTEM_SUBJECT, Principal
 from aegis_kernel.engine.cache import BoundedCache
 from aegis_kernel.engine.strangers import Strangers
 from aegis_kernel.spi.authenticator import Authenticated, Authenticator
@@ -62,24 +62,30 @@ class Authentication:
             return remembered.principal
         try:
             authenticated = await self._ask(dict(shown), len(shown))
-        except UnauthorizedError:
-            self._strangers.refused(source_ip, request_id)
+        except UnauthorizedError as error:
+            self._strangers.refused(source_ip, request_id, error.reason)
             raise UnauthorizedError(_REFUSED) from None
         self._remember(digest, authenticated)
         return authenticated.principal
 
     async def _ask(self, shown: dict[bytes, bytes], count: int) -> Authenticated:
         if count != len(shown):
-            raise UnauthorizedError("a credential header came twice")
+            raise UnauthorizedError(_REFUSED, reason="a credential header came twice")
         for authenticator in self._authenticators:
             mine = {name: shown[name] for name in authenticator.credential_headers if name in shown}
             authenticated = await authenticator.authenticate(mine)
             if authenticated is not None:
-                return authenticated
-        raise UnauthorizedError("no authenticator knows these headers")
+                return _checked(authenticated)
+        raise UnauthorizedError(_REFUSED, reason="no credential")
 
     def _remember(self, digest: bytes, authenticated: Authenticated) -> None:
         seconds = min(CACHE_SECONDS, authenticated.valid_until - self._clock.time())
         if seconds > 0:
             until = self._clock.monotonic() + seconds
             self._cache.put(digest, _Remembered(authenticated.principal, until))
+
+
+def _checked(authenticated: Authenticated) -> Authenticated:
+    if authenticated.principal.subject == SYSTEM_SUBJECT:
+        raise UnauthorizedError(_REFUSED, reason="the subject is reserved")
+    return authenticated

@@ -128,7 +128,7 @@ def _members(port: type[Any]) -> set[str]:
 
 def _find(group: str, name: str) -> Any:
     try:
-        manager = _InstalledDriver(group, name, on_missing_entrypoints_callback=None)
+        manager = _InstalledDriver(group, name, on_missing_entrypoints_callback=_say_nothing)
     except NoMatches as error:
         raise PluginNotFoundError(_absent(group, name)) from error
     except MultipleMatches as error:
@@ -145,6 +145,10 @@ def _find(group: str, name: str) -> Any:
         ) from error
     extension = manager.extensions[0]
     return _Point(extension.entry_point, extension.plugin)
+
+
+def _say_nothing(names: object) -> None:
+    """Leave it to our own error to tell what is missing."""
 
 
 class _Point(msgspec.Struct, frozen=True):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 
 from aegis_kernel.domain.audit import AUDIT_OP, AuditRecord
-from aegis_kernel.domain.errors import AegisError
+from aegis_kernel.domain.errors import AegisError, UnauthorizedError
 from aegis_kernel.domain.key import KeyId
 from aegis_kernel.domain.lifecycle import Operation
 from aegis_kernel.domain.principal import PrincipalKind
@@ -87,18 +88,23 @@ class Scribe:
             event_id, operation, caller, key_id, Effect(outcome=error.code, reason=error.reason)
         )
 
-    def strangers(self, source_ip: str | None, request_id: str | None, count: int | None) -> Record:
-        """Return the record of a failed authentication, or of `count` of them together."""
+    def stranger(self, source_ip: str | None, request_id: str | None, reason: str | None) -> Record:
+        """Return the record of one failed authentication."""
+        return self._unknown(source_ip=source_ip, request_id=request_id, reason=reason)
+
+    def strangers(self, count: int) -> Record:
+        """Return the record of `count` failed authentications together."""
+        return self._unknown(count=count)
+
+    def _unknown(self, **known: Any) -> Record:
         event_id = self.new_event_id()
         record = AuditRecord(
             ts=self.timestamp(),
             actor="unknown",
             actor_kind=PrincipalKind.UNKNOWN,
             op=AUDIT_OP[Operation.AUTHENTICATE],
-            outcome="Unauthorized",
+            outcome=UnauthorizedError.code,
             event_id=event_id,
-            request_id=request_id,
-            source_ip=source_ip,
-            count=count,
+            **known,
         )
         return Record(event_id, _encode(record))

@@ -7,7 +7,7 @@ import logging
 
 from aegis_kernel.domain.errors import AegisError
 from aegis_kernel.domain.key import KeyId
-from aegis_kernel.domain.principal import Principal, PrincipalKind
+from aegis_kernel.domain.principal import SYSTEM_SUBJECT, Principal, PrincipalKind
 from aegis_kernel.engine.operations.declaration import Caller
 from aegis_kernel.engine.operations.messages import Transition
 from aegis_kernel.engine.operations.transitions import DESTROY
@@ -33,7 +33,7 @@ class Sweep:
         self._clock = clock
         self._seconds = seconds
         self._sighted: dict[KeyId, float] = {}
-        self._caller = Caller(Principal(subject="aegis", kind=PrincipalKind.SERVICE))
+        self._caller = Caller(Principal(subject=SYSTEM_SUBJECT, kind=PrincipalKind.SERVICE))
 
     async def run(self) -> None:
         """Sweep until cancelled."""

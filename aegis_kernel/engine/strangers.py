@@ -34,7 +34,7 @@ class Strangers:
         self._tasks: set[asyncio.Task[None]] = set()
         self._start_window()
 
-    def refused(self, source_ip: str | None, request_id: str | None) -> None:
+    def refused(self, source_ip: str | None, request_id: str | None, reason: str | None) -> None:
         """Note one failed authentication; returns at once."""
         self._observers.refused_authentication()
         if self._clock.monotonic() - self._window_began >= WINDOW_SECONDS:
@@ -46,12 +46,12 @@ class Strangers:
             self._uncounted += 1
             return
         self._recorded += 1
-        self._record(self._scribe.strangers(source_ip, request_id, None))
+        self._record(self._scribe.stranger(source_ip, request_id, reason))
 
     def summarise(self) -> None:
         """Record how many went unrecorded in this window, and begin the next."""
         if self._uncounted:
-            self._record(self._scribe.strangers(None, None, self._uncounted))
+            self._record(self._scribe.strangers(self._uncounted))
         self._start_window()
 
     async def run(self) -> None:

@@ -1,0 +1,1 @@
+"""What tests share: a kernel in this process, and a server in a process of its own."""

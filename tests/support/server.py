@@ -1,0 +1,114 @@
+"""A real server: its own process, a real socket, and signals that really arrive."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+BOOT_SECONDS = 30
+
+
+class Server:
+    """`aegis-server` on a port that the machine chose. stdout and stderr go to files."""
+
+    def __init__(self, data_dir: Path, environment: dict[str, str] | None = None) -> None:
+        self.data_dir = data_dir
+        self._environment = environment or {}
+        self._runs = 0
+        self._log_dir = data_dir.parent
+        self.start()
+
+    def start(self) -> None:
+        """Start it, and wait until it says that the boot is complete."""
+        self._runs += 1
+        self.stdout = self._log_dir / f"{self.data_dir.name}.{self._runs}.out"
+        self.stderr = self._log_dir / f"{self.data_dir.name}.{self._runs}.err"
+        self._booted = threading.Event()
+        with self.stdout.open("wb") as out:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "aegis_kernel.server"],
+                env=self._whole_environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.PIPE,
+            )
+        # stderr is drained for as long as the process lives, so that it never blocks on a full pipe.
+        self._reader = threading.Thread(target=self._read_log, daemon=True)
+        self._reader.start()
+        if not self._booted.wait(BOOT_SECONDS) or self.process.poll() is not None:
+            raise RuntimeError(f"the server did not boot:\n{self.log}")
+        self.url = f"http://127.0.0.1:{self._port()}"
+
+    @property
+    def log(self) -> str:
+        return self.stderr.read_text()
+
+    @property
+    def audit_lines(self) -> list[str]:
+        return self.stdout.read_text().splitlines()
+
+    def kill(self) -> None:
+        """SIGKILL: no goodbye."""
+        self.process.kill()
+        self._finish()
+
+    def terminate(self, seconds: float = 20) -> int:
+        """SIGTERM, and return the exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(seconds)
+        self._finish()
+        return self.process.returncode
+
+    def stop(self) -> None:
+        """End it in whatever state it is."""
+        if self.process.poll() is None:
+            self.kill()
+
+    def _finish(self) -> None:
+        self.process.wait(10)
+        self._reader.join(10)
+        assert self.process.stderr is not None
+        self.process.stderr.close()
+
+    def _whole_environment(self) -> dict[str, str]:
+        inherited = {
+            name: value for name, value in os.environ.items() if not name.startswith("AEGIS_")
+        }
+        ours = {
+            "AEGIS_DATA_DIR": str(self.data_dir),
+            "AEGIS_HTTP_PORT": "0",
+            "AEGIS_DRAIN_SECONDS": "0",
+        }
+        return inherited | ours | self._environment
+
+    def _read_log(self) -> None:
+        assert self.process.stderr is not None
+        with self.stderr.open("wb") as log:
+            for line in self.process.stderr:
+                log.write(line)
+                log.flush()
+                if b"Boot complete" in line:
+                    self._booted.set()
+        self._booted.set()
+
+    def _port(self) -> str:
+        started = re.search(r"Started Aegis server on \S+:(\d+)", self.log)
+        assert started is not None, self.log
+        return started[1]
+
+
+@contextmanager
+def running(data_dir: Path, **environment: str) -> Iterator[Server]:
+    """A server that is ended when the test is done with it."""
+    server = Server(data_dir, environment)
+    try:
+        yield server
+    finally:
+        server.stop()
