@@ -10,6 +10,7 @@ from aegis_kernel.domain.ciphertext import (
     Suite,
     parse_header,
 )
+from aegis_kernel.domain.context import canonical_bytes
 from aegis_kernel.domain.errors import (
     AegisError,
     BadRequestError,
@@ -139,6 +140,7 @@ __all__ = [
     "TooManyRequestsError",
     "UnauthorizedError",
     "UnavailableError",
+    "canonical_bytes",
     "hookimpl",
     "is_subject",
     "parse_header",

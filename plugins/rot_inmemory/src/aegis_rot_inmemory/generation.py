@@ -1,0 +1,67 @@
+"""New key bytes. All that is random here comes from OpenSSL or the operating system."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from aegis_kernel import Algorithm, Curve, KeySpec, SignatureAlgorithm
+from aegis_rot_inmemory.material import KeyBytes
+
+# The specs of the keys that stand beside another one in dev mode, by the one algorithm that each is for.
+COMPANIONS: Mapping[SignatureAlgorithm, KeySpec] = {
+    SignatureAlgorithm.RSA_PSS_SHA256: KeySpec(
+        name="companion", algorithm=Algorithm.RSA, size_bits=2048
+    ),
+    SignatureAlgorithm.ECDSA_SHA256: KeySpec(
+        name="companion", algorithm=Algorithm.EC, curve=Curve.P256
+    ),
+}
+
+_PUBLIC_EXPONENT = 65537  # FIPS 186-5 §A.1.1
+
+_EC_CURVES: Mapping[Curve, type[ec.EllipticCurve]] = {
+    Curve.P256: ec.SECP256R1,
+    Curve.P384: ec.SECP384R1,
+    Curve.P521: ec.SECP521R1,
+    Curve.SECP256K1: ec.SECP256K1,
+}
+
+
+def companion_algorithms(spec: KeySpec) -> frozenset[SignatureAlgorithm]:
+    """Return the algorithms that dev mode adds to a key of `spec`: those its own key lacks."""
+    return frozenset(COMPANIONS) - spec.signature_algorithms
+
+
+def generate(spec: KeySpec, with_companions: bool) -> KeyBytes:
+    """Return new key bytes. Takes up to some seconds (RSA-4096): call it in a thread."""
+    companions = companion_algorithms(spec) if with_companions else ()
+    return KeyBytes(
+        own=_own(spec),
+        companions={algorithm: _own(COMPANIONS[algorithm]) for algorithm in companions},
+    )
+
+
+def _own(spec: KeySpec) -> bytes:
+    if spec.curve is not None:
+        return _pkcs8(_on(spec.curve))
+    assert spec.size_bits is not None  # a KeySpec has a size where it has no curve
+    if spec.algorithm is Algorithm.RSA:
+        return _pkcs8(rsa.generate_private_key(_PUBLIC_EXPONENT, spec.size_bits))
+    return secrets.token_bytes(spec.size_bits // 8)
+
+
+def _on(curve: Curve) -> PrivateKeyTypes:
+    if curve is Curve.ED25519:
+        return ed25519.Ed25519PrivateKey.generate()
+    if curve is Curve.ED448:
+        return ed448.Ed448PrivateKey.generate()
+    return ec.generate_private_key(_EC_CURVES[curve]())
+
+
+def _pkcs8(key: PrivateKeyTypes) -> bytes:
+    return key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())

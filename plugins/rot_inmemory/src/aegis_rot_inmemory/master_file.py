@@ -1,0 +1,100 @@
+"""The file that holds the master key: made once, for its owner's eyes only."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import secrets
+import stat
+from pathlib import Path
+
+from aegis_kernel import BootError, Secret
+from aegis_rot_inmemory.master import decode, encode, new_master_key
+
+_MOST_BYTES = 64
+_MAKE_ONE = "(umask 077; openssl rand -base64 32 > FILE) makes a new one"
+
+
+def load_or_make(path: Path) -> Secret:
+    """Return the master key in `path`; make it, mode 0600, if there is no such file.
+
+    Raises BootError, naming the remedy, when the file can be read by others, is no plain file, or
+    does not hold 32 random bytes in base64. A file that is there is never written to.
+    """
+    try:
+        return _load(path)
+    except FileNotFoundError:
+        _make(path)
+        return _load(path)
+    except OSError as error:
+        raise _refused(path, error) from error
+
+
+def _load(path: Path) -> Secret:
+    # Without O_NONBLOCK a named pipe would hang the boot before it can be refused.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(descriptor, "rb") as file:
+        _require_private(path, os.fstat(descriptor))
+        text = Secret(file.read(_MOST_BYTES))
+    try:
+        return decode(text)
+    except ValueError as error:
+        raise BootError(
+            f"{path} {error}. Put the right file back; only if no key was ever made under it, "
+            "delete it and start again"
+        ) from None
+
+
+def _require_private(path: Path, found: os.stat_result) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        raise BootError(f"{path} is no plain file; point the master key at one. {_MAKE_ONE}")
+    if found.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise BootError(
+            f"{path} is open to others (mode {stat.S_IMODE(found.st_mode):04o}): "
+            f"chmod 600 {path}, and think about who may have read it"
+        )
+
+
+def _make(path: Path) -> None:
+    """Make the file whole or not at all: a crash leaves no half key, and no rival is overwritten."""
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+    try:
+        _write(draft, encode(new_master_key()))
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            return
+        finally:
+            os.unlink(draft)
+        _sync_directory(path.parent)
+    except OSError as error:
+        raise _refused(path, error) from error
+    logging.getLogger(__name__).warning(
+        "made a new master key in %s; without a copy of it a lost disk is a loss of every key", path
+    )
+
+
+def _write(path: Path, text: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with open(descriptor, "wb") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(descriptor)
+
+
+def _sync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _refused(path: Path, error: OSError) -> BootError:
+    if error.errno == errno.ELOOP:
+        return BootError(f"{path} is a symbolic link; name the file itself")
+    return BootError(
+        f"{path}: {error.strerror}. The server's user needs a directory that it can write to for "
+        f"its first boot, or a file of its own: {_MAKE_ONE}"
+    )

@@ -1,0 +1,77 @@
+"""Material: a version's key bytes, sealed under the wrapping key for that version alone."""
+
+from __future__ import annotations
+
+import msgspec
+
+from aegis_kernel import (
+    Binding,
+    DecryptionFailedError,
+    Header,
+    InternalError,
+    Kind,
+    Material,
+    Secret,
+    SignatureAlgorithm,
+    canonical_bytes,
+)
+from aegis_rot_inmemory.suite import SUITE, seal, unseal
+
+ROOT_OF_TRUST = "inmemory"
+
+_NOT_OURS = "Key material is not authentic for this key version"
+
+
+class KeyBytes(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What one version is made of: raw bytes of AES and HMAC keys, PKCS #8 (RFC 5958) of the rest.
+
+    A companion is a private key of its own, in dev mode only, for the one algorithm that names it.
+    """
+
+    own: bytes
+    companions: dict[SignatureAlgorithm, bytes] = {}
+
+    def __repr__(self) -> str:
+        return "KeyBytes(<redacted>)"
+
+
+def seal_material(wrapping_key: Secret, binding: Binding, key_bytes: KeyBytes) -> Material:
+    """Return the material that opens for this very binding and for no other."""
+    header = _header(binding)
+    plaintext = msgspec.msgpack.encode(key_bytes)
+    body = seal(wrapping_key.reveal(), header, plaintext, _context(binding))
+    return Material(ROOT_OF_TRUST, Secret(header + body))
+
+
+def open_material(wrapping_key: Secret, binding: Binding, material: Material) -> KeyBytes:
+    """Return what `seal_material` sealed.
+
+    Raises InternalError, always with the same text, for material that another root or master key
+    made, that belongs to another binding, or that was altered.
+    """
+    header, sealed = _header(binding), material.wrapped.reveal()
+    if material.root_of_trust != ROOT_OF_TRUST or not sealed.startswith(header):
+        raise InternalError(_NOT_OURS)
+    try:
+        plaintext = unseal(wrapping_key.reveal(), header, sealed[len(header) :], _context(binding))
+        return msgspec.msgpack.decode(plaintext, type=KeyBytes)
+    except (DecryptionFailedError, msgspec.DecodeError):
+        raise InternalError(_NOT_OURS) from None
+
+
+def _header(binding: Binding) -> bytes:
+    return Header(SUITE, Kind.MATERIAL, binding.key_id, binding.version).encode()
+
+
+def _context(binding: Binding) -> bytes:
+    """The binding as an encryption context, which has one encoding and no two meanings."""
+    spec = binding.spec
+    return canonical_bytes(
+        {
+            "purpose": "key version material",
+            "key": binding.key_id,
+            "version": str(binding.version),
+            "algorithm": spec.algorithm.value,
+            "size or curve": spec.curve.value if spec.curve else str(spec.size_bits),
+        }
+    )

@@ -1,0 +1,140 @@
+"""Opened keys: what a version can do, ready to do it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aegis_kernel import (
+    NOT_AUTHENTIC,
+    Algorithm,
+    BadRequestError,
+    Binding,
+    DecryptionFailedError,
+    Executor,
+    Header,
+    InternalError,
+    Kind,
+    OpenKey,
+    Secret,
+    SignatureAlgorithm,
+    Suite,
+)
+from aegis_rot_inmemory import suite
+from aegis_rot_inmemory.generation import COMPANIONS
+from aegis_rot_inmemory.material import KeyBytes
+from aegis_rot_inmemory.signing import Signer
+
+
+def open_key_bytes(
+    key_bytes: KeyBytes, binding: Binding, executor: Executor, dev_mode: bool
+) -> OpenKey:
+    """Return the open key; its companions stay shut outside dev mode."""
+    spec = binding.spec
+    signers = _companions(key_bytes) if dev_mode else ()
+    if spec.algorithm is Algorithm.AES:
+        return AesKey(binding, Secret(key_bytes.own), signers, executor, dev_mode)
+    if spec.algorithm is Algorithm.HMAC:
+        return SigningKey(None, signers, executor, dev_mode)
+    return SigningKey(
+        Signer.load(key_bytes.own, spec.signature_algorithms), signers, executor, dev_mode
+    )
+
+
+class SigningKey(OpenKey):
+    """Signs with its own private key, if it has one, and with its companions."""
+
+    def __init__(
+        self, own: Signer | None, companions: Sequence[Signer], executor: Executor, dev_mode: bool
+    ) -> None:
+        self._own = own
+        self._signers = (own, *companions) if own else tuple(companions)
+        self._executor = executor
+        self._dev_mode = dev_mode
+
+    @property
+    def public_key(self) -> bytes | None:
+        return self._own.public_key() if self._own else None
+
+    async def sign(self, algorithm: SignatureAlgorithm, message: bytes) -> bytes:
+        signer = self._signer(algorithm)
+        if signer.is_slow:
+            return await self._executor.run(signer.sign, algorithm, message)
+        return signer.sign(algorithm, message)
+
+    async def verify(self, algorithm: SignatureAlgorithm, message: bytes, signature: bytes) -> bool:
+        return self._signer(algorithm).verify(algorithm, message, signature)
+
+    def _signer(self, algorithm: SignatureAlgorithm) -> Signer:
+        for signer in self._signers:
+            if algorithm in signer.algorithms:
+                return signer
+        may_rotate = self._dev_mode and algorithm in COMPANIONS
+        remedy = f"{'rotate it, or ' if may_rotate else ''}{_remedy(algorithm)}"
+        raise BadRequestError(f"This key version does not sign with {algorithm}; {remedy}")
+
+
+class AesKey(SigningKey):
+    """Encrypts and wraps in suite 1, under its own headers and no others."""
+
+    def __init__(
+        self,
+        binding: Binding,
+        key: Secret,
+        companions: Sequence[Signer],
+        executor: Executor,
+        dev_mode: bool,
+    ) -> None:
+        super().__init__(None, companions, executor, dev_mode)
+        self._key = key
+        self._data_header = _header(binding, Kind.DATA)
+        self._wrap_header = _header(binding, Kind.WRAPPED_KEY)
+
+    @property
+    def suite(self) -> Suite:
+        return suite.SUITE
+
+    async def encrypt(self, header: bytes, plaintext: Secret, context: bytes) -> bytes:
+        _require_own(header, self._data_header)
+        return suite.seal(self._key.reveal(), header, plaintext.reveal(), context)
+
+    async def decrypt(self, header: bytes, body: bytes, context: bytes) -> Secret:
+        _admit_own(header, self._data_header)
+        return Secret(suite.unseal(self._key.reveal(), header, body, context))
+
+    async def wrap(self, header: bytes, key_bytes: Secret, context: bytes) -> bytes:
+        _require_own(header, self._wrap_header)
+        return suite.wrap(self._key.reveal(), header, key_bytes.reveal(), context)
+
+    async def unwrap(self, header: bytes, body: bytes, context: bytes) -> Secret:
+        _admit_own(header, self._wrap_header)
+        return Secret(suite.unwrap(self._key.reveal(), header, body, context))
+
+
+def _companions(key_bytes: KeyBytes) -> Sequence[Signer]:
+    return [
+        Signer.load(pkcs8, frozenset({algorithm}))
+        for algorithm, pkcs8 in key_bytes.companions.items()
+    ]
+
+
+def _header(binding: Binding, kind: Kind) -> bytes:
+    return Header(suite.SUITE, kind, binding.key_id, binding.version).encode()
+
+
+def _require_own(header: bytes, own: bytes) -> None:
+    if header != own:
+        raise InternalError("The header is not one of this key version")
+
+
+def _admit_own(header: bytes, own: bytes) -> None:
+    # The seal binds the header anyway; this refuses another key, version or kind in plain sight.
+    if header != own:
+        raise DecryptionFailedError(NOT_AUTHENTIC, reason="header of another key, version or kind")
+
+
+def _remedy(algorithm: SignatureAlgorithm) -> str:
+    if algorithm.startswith("Rsa"):
+        return "create an RSA key for that"
+    if algorithm.startswith("Ecdsa"):
+        return f"create an EC key for that, on a curve that pairs with {algorithm}"
+    return f"create an EdDSA key on {algorithm} for that"

@@ -1,0 +1,98 @@
+"""The root of trust: makes and opens material under the master key's wrapping key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from aegis_kernel import (
+    HEALTHY,
+    Algorithm,
+    Binding,
+    Health,
+    KeySpec,
+    Material,
+    OpenKey,
+    Operation,
+    PluginContext,
+    RootOfTrust,
+    Secret,
+    SignatureAlgorithm,
+    Status,
+    UnavailableError,
+)
+from aegis_rot_inmemory.generation import companion_algorithms, generate
+from aegis_rot_inmemory.master import Wrapping, decode, wrapping_of
+from aegis_rot_inmemory.master_file import load_or_make
+from aegis_rot_inmemory.material import open_material, seal_material
+from aegis_rot_inmemory.open_key import open_key_bytes
+from aegis_rot_inmemory.settings import InMemorySettings
+
+_LIFE = frozenset({Operation.CREATE, Operation.ROTATE, Operation.DESTROY})
+_SIGNING = frozenset({Operation.SIGN, Operation.VERIFY})
+_AES = frozenset({Operation.ENCRYPT, Operation.DECRYPT, Operation.WRAP, Operation.UNWRAP})
+
+
+class InMemoryRootOfTrust(RootOfTrust):
+    """Software keys: sealed at rest, in this process's memory in use."""
+
+    def __init__(self, context: PluginContext) -> None:
+        self._settings = context.section(InMemorySettings)
+        self._executor = context.executor
+        self._data_dir = context.data_dir
+        self._dev_mode = context.dev_mode
+        self._wrapping: Wrapping | None = None
+
+    async def open(self) -> None:
+        """Load the master key. Raises BootError when it is not well kept, or cannot be made."""
+        master = await self._executor.run(self._load_master_key)
+        self._wrapping = wrapping_of(master)
+
+    async def aclose(self) -> None:
+        self._wrapping = None
+
+    async def check(self) -> Health:
+        return HEALTHY if self._wrapping else Health(Status.UNAVAILABLE, "not open")
+
+    @property
+    def fingerprint(self) -> str | None:
+        return self._wrapping.fingerprint if self._wrapping else None
+
+    def supports(
+        self, spec: KeySpec, operation: Operation, algorithm: SignatureAlgorithm | None = None
+    ) -> bool:
+        if operation in _SIGNING:
+            pairing = self._signature_algorithms(spec)
+            return bool(pairing) if algorithm is None else algorithm in pairing
+        if algorithm is not None:
+            return False
+        return operation in _LIFE or (operation in _AES and spec.algorithm is Algorithm.AES)
+
+    async def create(self, spec: KeySpec, binding: Binding) -> Material:
+        wrapping_key = self._wrapping_key()
+        key_bytes = await self._executor.run(generate, spec, self._dev_mode)
+        return seal_material(wrapping_key, binding, key_bytes)
+
+    async def open_key(self, material: Material, binding: Binding) -> OpenKey:
+        key_bytes = open_material(self._wrapping_key(), binding, material)
+        return open_key_bytes(key_bytes, binding, self._executor, self._dev_mode)
+
+    async def destroy(self, material: Material) -> None:
+        """Do nothing: all there is of it stands in the journal's row."""
+
+    def _signature_algorithms(self, spec: KeySpec) -> frozenset[SignatureAlgorithm]:
+        added = companion_algorithms(spec) if self._dev_mode else frozenset()
+        return spec.signature_algorithms | added
+
+    def _wrapping_key(self) -> Secret:
+        if self._wrapping is None:
+            raise UnavailableError("The root of trust is not open")
+        return self._wrapping.key
+
+    def _load_master_key(self) -> Secret:
+        if self._settings.master_key is not None:
+            return decode(self._settings.master_key)
+        return load_or_make(self._settings.master_key_file or self._default_file())
+
+    def _default_file(self) -> Path:
+        self._data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return self._data_dir / "master.key"
