@@ -1,0 +1,89 @@
+"""The whole wire: edge, then authentication, then Litestar, which routes."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from litestar import Litestar, Request
+from litestar.handlers import HTTPRouteHandler
+
+from aegis_kernel.domain.errors import AegisError
+from aegis_kernel.rest.answer import NO_STORE, Answer
+from aegis_kernel.rest.authenticate import Authenticate
+from aegis_kernel.rest.docs import docs
+from aegis_kernel.rest.edge import Edge, Limits
+from aegis_kernel.rest.endpoint import Method, Page
+from aegis_kernel.rest.endpoints import ENDPOINTS, PAGES
+from aegis_kernel.rest.errors import allowed_methods, answer_to
+from aegis_kernel.rest.openapi import build_document
+from aegis_kernel.rest.responder import Responder
+
+if TYPE_CHECKING:
+    from aegis_kernel.engine.kernel import Kernel
+
+_Respond = Callable[[Any, Any], Awaitable[Answer]]
+
+
+def build_app(kernel: Kernel, limits: Limits | None = None) -> Edge:
+    """Return the ASGI application that serves `kernel`, which is open."""
+    document = build_document(kernel.version, kernel.settings.dev_mode)
+    handlers = [
+        *(_handler(e.method, e.path, Responder(e, kernel.pipeline), e.status) for e in ENDPOINTS),
+        *(_handler("GET", page.path, _page(page, kernel)) for page in PAGES),
+        *(_handler("GET", path, _constant(answer)) for path, answer in docs(document).items()),
+    ]
+    litestar = Litestar(
+        [*_options(handlers), *handlers],
+        debug=False,
+        openapi_config=None,
+        logging_config=None,
+        exception_handlers={Exception: _leave_to_edge},
+        request_max_body_size=None,  # the edge bounds it
+    )
+    return Edge(Authenticate(litestar, kernel.authentication), limits or Limits())
+
+
+def _handler(method: Method, path: str, respond: _Respond, status: int = 200) -> HTTPRouteHandler:
+    async def handle(request: Request[Any, Any, Any]) -> Answer:
+        return await respond(request.scope, request.receive)
+
+    litestar_path = path.replace("{id}", "{id:str}")
+    return HTTPRouteHandler(litestar_path, http_method=method, status_code=status)(handle)
+
+
+def _page(page: Page, kernel: Kernel) -> _Respond:
+    async def respond(scope: Any, receive: Any) -> Answer:
+        try:
+            return await page.answer(kernel, scope)
+        except AegisError as error:
+            return answer_to(error, scope["state"]["request_id"])
+
+    return respond
+
+
+def _constant(answer: Answer) -> _Respond:
+    async def respond(scope: Any, receive: Any) -> Answer:
+        return answer
+
+    return respond
+
+
+def _options(handlers: Iterable[HTTPRouteHandler]) -> list[HTTPRouteHandler]:
+    # Registered first, or Litestar makes its own, which leave HEAD out of Allow.
+    methods: dict[str, set[str]] = {}
+    for handler in handlers:
+        for path in handler.paths:
+            methods.setdefault(path, set()).update(handler.http_methods)
+    return [
+        _handler(
+            "OPTIONS",
+            path,
+            _constant(Answer(204, b"", (NO_STORE, (b"allow", allowed_methods(allowed))))),
+        )
+        for path, allowed in methods.items()
+    ]
+
+
+def _leave_to_edge(request: Request[Any, Any, Any], error: Exception) -> Any:
+    raise error

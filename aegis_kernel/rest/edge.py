@@ -1,0 +1,125 @@
+"""The outermost layer: what a request must be before anybody looks at what it wants."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from aegis_kernel.domain.errors import UnavailableError, UnsupportedMediaTypeError
+from aegis_kernel.rest.answer import JSON
+from aegis_kernel.rest.body import BoundedBody, Deadline, too_large
+from aegis_kernel.rest.errors import answer_to
+from aegis_kernel.rest.request_ids import RequestIds
+
+# Answered even when the server is full: whoever asks would else restart a server that is only busy.
+PROBES = frozenset({"/livez", "/readyz"})
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """What one request, and all of them together, may take.
+
+    A refused body of up to `drain_bytes` is read and thrown away, so that the client sees the
+    refusal; beyond it, the connection is closed.
+    """
+
+    body_bytes: int = 128 * 1024
+    body_seconds: float = 10.0
+    drain_bytes: int = 1024 * 1024
+    requests_in_flight: int = 1024
+
+
+class Edge:
+    """Wraps an ASGI application: request id, limits, media types, HEAD as GET, the last catch."""
+
+    def __init__(self, app: Any, limits: Limits) -> None:
+        self._app = app
+        self._limits = limits
+        self._deadline = Deadline(limits.body_seconds)
+        self._ids = RequestIds()
+        self._in_flight = 0
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer an HTTP request, always in one shape; other protocols are not spoken here."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1003})
+            return
+        self._in_flight += 1
+        try:
+            await self._serve(scope, receive, send)
+        finally:
+            self._in_flight -= 1
+
+    async def _serve(self, scope: Any, receive: Any, send: Any) -> None:
+        headers = dict(scope["headers"])
+        request_id = self._ids.next()
+        scope.setdefault("state", {}).update(request_id=request_id, headers=headers)
+        body = BoundedBody(receive, self._limits.body_bytes, self._deadline)
+        declared = _declared_bytes(headers)
+        is_endless = declared is None or declared > self._limits.drain_bytes
+        outgoing = _Outgoing(send, request_id, body, is_endless)
+        if scope["method"] == "HEAD":
+            scope, outgoing.is_head = {**scope, "method": "GET"}, True
+        try:
+            self._admit(scope["path"], headers, declared)
+            await self._app(scope, body, outgoing)
+        except Exception as error:
+            if outgoing.has_started:
+                raise
+            await answer_to(error, request_id)(scope, body, outgoing)
+
+    def _admit(self, path: str, headers: Mapping[bytes, bytes], declared: int | None) -> None:
+        if self._in_flight > self._limits.requests_in_flight and path not in PROBES:
+            raise UnavailableError("Too many requests at once; try again in a moment")
+        if declared == 0:
+            return
+        if declared is not None and declared > self._limits.body_bytes:
+            raise too_large(self._limits.body_bytes)
+        _require_plain_json(headers)
+
+
+class _Outgoing:
+    """The `send` of a request: adds the request id, closes what should not go on, drops for HEAD."""
+
+    def __init__(self, send: Any, request_id: str, body: BoundedBody, is_endless: bool) -> None:
+        self._send = send
+        self._request_id = request_id.encode()
+        self._body = body
+        self._is_endless = is_endless
+        self.is_head = False
+        self.has_started = False
+
+    async def __call__(self, message: Any) -> None:
+        if message["type"] == "http.response.start":
+            self.has_started = True
+            headers = [*message["headers"], (b"x-request-id", self._request_id)]
+            if self._body.is_late or (self._is_endless and not self._body.is_complete):
+                headers.append((b"connection", b"close"))
+            message = {**message, "headers": headers}
+        elif self.is_head:
+            message = {**message, "body": b""}
+        await self._send(message)
+
+
+def _declared_bytes(headers: Mapping[bytes, bytes]) -> int | None:
+    """Return how long the body is said to be; None if that is left open."""
+    if b"transfer-encoding" in headers:
+        return None
+    length = headers.get(b"content-length", b"0")
+    return int(length) if length.isdigit() and len(length) <= 18 else None
+
+
+def _require_plain_json(headers: Mapping[bytes, bytes]) -> None:
+    if headers.get(b"content-encoding", b"identity").lower() != b"identity":
+        raise UnsupportedMediaTypeError("Bodies are sent as they are, without Content-Encoding")
+    sent = headers.get(b"content-type", b"")
+    if sent == JSON:
+        return
+    kind, _, parameters = sent.lower().partition(b";")
+    charset = parameters.strip().removeprefix(b"charset=").strip(b'"')
+    if kind.strip() != JSON or charset not in (b"", b"utf-8"):
+        raise UnsupportedMediaTypeError("A body needs the header Content-Type: application/json")

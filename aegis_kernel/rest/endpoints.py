@@ -1,0 +1,34 @@
+"""Every endpoint of the wire, in the order of the documentation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aegis_kernel.rest import routes_crypto, routes_keys, routes_lifecycle, routes_system
+from aegis_kernel.rest.endpoint import Endpoint, Page
+
+ENDPOINTS: tuple[Endpoint[Any, Any, Any], ...] = (
+    routes_keys.CREATE,
+    routes_keys.LIST,
+    routes_keys.GET,
+    routes_lifecycle.ACTIVATE,
+    routes_lifecycle.DEACTIVATE,
+    routes_lifecycle.COMPROMISE,
+    routes_lifecycle.ROTATE,
+    routes_lifecycle.SCHEDULE_DESTRUCTION,
+    routes_lifecycle.CANCEL_DESTRUCTION,
+    routes_crypto.SIGN,
+    routes_crypto.VERIFY,
+    routes_crypto.ENCRYPT,
+    routes_crypto.DECRYPT,
+    routes_crypto.WRAP,
+    routes_crypto.UNWRAP,
+)
+
+PAGES: tuple[Page, ...] = (
+    routes_system.HEALTHZ,
+    routes_system.LIVEZ,
+    routes_system.READYZ,
+    routes_system.METRICS,
+    routes_system.PLUGINS,
+)

@@ -1,0 +1,213 @@
+"""The OpenAPI 3.1 document, made from the table that the handlers are made from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from aegis_kernel.domain.errors import (
+    AegisError,
+    BadRequestError,
+    InternalError,
+    KeyNotFoundError,
+    PayloadTooLargeError,
+    PermissionDeniedError,
+    TooManyRequestsError,
+    UnauthorizedError,
+    UnavailableError,
+    UnsupportedMediaTypeError,
+)
+from aegis_kernel.rest.codec import BodyDecoder, encode_special, schema_of_special
+from aegis_kernel.rest.endpoint import Endpoint, HeaderField, Outcome, Page
+from aegis_kernel.rest.endpoints import ENDPOINTS, PAGES
+from aegis_kernel.rest.errors import STATUS, ErrorBody
+from aegis_kernel.rest.schemas import Nothing, Query, Wire
+from aegis_kernel.rest.schemas_keys import ScheduleDestructionQuery
+
+_Object = dict[str, Any]
+
+_DESCRIPTION = "A key-management service: callers name keys, and never hold their bytes."
+
+# Whatever is asked for, by whomever: a body that nobody wants can be refused, and we can fail.
+_EVERYWHERE: tuple[type[AegisError], ...] = (
+    BadRequestError,
+    PayloadTooLargeError,
+    UnsupportedMediaTypeError,
+    InternalError,
+    UnavailableError,
+)
+_AUTHENTICATED: tuple[type[AegisError], ...] = (
+    UnauthorizedError,
+    PermissionDeniedError,
+    TooManyRequestsError,
+)
+
+_REQUEST_ID = HeaderField("X-Request-Id", "Stands in the audit record too.")
+_ERROR_HEADERS: Mapping[int, HeaderField] = {
+    401: HeaderField("WWW-Authenticate", "How to authenticate."),
+    429: HeaderField("Retry-After", "Seconds to wait."),
+    503: HeaderField("Retry-After", "Seconds to wait."),
+}
+_MESSAGES: Mapping[str, str] = {
+    "BadRequest": "Expected `int`, got `str` - at `$.spec.sizeBits`",
+    "DecryptionFailed": "EncryptionContext mismatch — refusing to decrypt",
+    "IllegalOperation": "Cannot sign with key in state Compromised",
+    "KeyNotFound": "No key 8a3f1e25-6b0a-4f5d-8e92-1c4f6a83b2d9",
+    "Unauthorized": "Missing or invalid credentials",
+}
+_SECURITY_SCHEMES: Mapping[str, _Object] = {
+    "devUser": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-Aegis-User",
+        "description": "Dev mode only: whoever you say you are.",
+    },
+    "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+}
+_KEY_ID: Mapping[str, Any] = {
+    "name": "id",
+    "in": "path",
+    "required": True,
+    "description": "The key's id, in lower case with dashes.",
+    "schema": {"type": "string", "format": "uuid"},
+}
+
+
+def build_document(version: str, dev_mode: bool) -> dict[str, Any]:
+    """Return the document. Destruction is as much as 7 days off, except in dev mode."""
+    schemas = _schemas()
+    queries = {kind: schemas.pop(kind.__name__) for kind in _queries()}
+    if not dev_mode:
+        queries[ScheduleDestructionQuery]["properties"]["pendingDays"]["minimum"] = 7
+    paths: dict[str, _Object] = {}
+    for endpoint in ENDPOINTS:
+        operation = _operation(endpoint, queries.get(endpoint.takes))
+        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = operation
+    for page in PAGES:
+        paths.setdefault(page.path, {})["get"] = _page_operation(page)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Aegis-KMS", "version": version, "description": _DESCRIPTION},
+        "servers": [{"url": "/"}],
+        "security": [{"devUser": []}, {"bearer": []}],
+        "paths": paths,
+        "components": {"schemas": schemas, "securitySchemes": _SECURITY_SCHEMES},
+    }
+
+
+def _schemas() -> dict[str, _Object]:
+    given = [outcome.gives for page in PAGES for outcome in page.outcomes if outcome.gives]
+    types = {ErrorBody, *given, *_queries()}
+    for endpoint in ENDPOINTS:
+        types |= {endpoint.takes, endpoint.gives}
+    _, schemas = msgspec.json.schema_components(
+        sorted(types - {Nothing}, key=lambda kind: kind.__name__),
+        schema_hook=schema_of_special,
+        ref_template="#/components/schemas/{name}",
+    )
+    return schemas
+
+
+def _queries() -> list[type[Wire]]:
+    takes = [endpoint.takes for endpoint in ENDPOINTS]
+    return [kind for kind in takes if issubclass(kind, Query) and kind is not Nothing]
+
+
+def _operation(endpoint: Endpoint[Any, Any, Any], query: _Object | None) -> _Object:
+    taken, given = endpoint.example
+    operation: _Object = {
+        "operationId": _operation_id(endpoint.declaration.name),
+        "summary": endpoint.summary,
+        "tags": ["keys"],
+    }
+    parameters = [_KEY_ID] if endpoint.names_a_key else []
+    if query is not None:
+        parameters += _query_parameters(query)
+    if parameters:
+        operation["parameters"] = parameters
+    if not issubclass(endpoint.takes, Query):
+        operation["requestBody"] = {
+            "required": not BodyDecoder(endpoint.takes).is_optional,
+            "content": {
+                "application/json": {"schema": _ref(endpoint.takes), "example": _plain(taken)}
+            },
+        }
+    success = _json("The answer.", endpoint.gives, [endpoint.header] if endpoint.header else [])
+    success["content"]["application/json"]["example"] = _plain(given)
+    errors = (*_EVERYWHERE, *_AUTHENTICATED, *endpoint.errors)
+    if endpoint.names_a_key:
+        errors += (KeyNotFoundError,)
+    operation["responses"] = {str(endpoint.status): success} | _errors(errors)
+    return operation
+
+
+def _page_operation(page: Page) -> _Object:
+    responses = {str(outcome.status): _outcome(outcome) for outcome in page.outcomes}
+    errors = (*_EVERYWHERE, *page.errors, *(() if page.is_public else (UnauthorizedError,)))
+    operation: _Object = {
+        "operationId": page.path.rpartition("/")[2],
+        "summary": page.summary,
+        "tags": ["service"],
+        "responses": _errors(errors) | responses,
+    }
+    return operation | {"security": []} if page.is_public else operation
+
+
+def _outcome(outcome: Outcome) -> _Object:
+    if outcome.gives is not None:
+        return _json(outcome.description, outcome.gives)
+    content = {outcome.content_type: {"schema": {"type": "string"}}}
+    return {"description": outcome.description, "headers": _headers([]), "content": content}
+
+
+def _errors(errors: Iterable[type[AegisError]]) -> _Object:
+    codes: dict[int, set[str]] = {}
+    for error in errors:
+        codes.setdefault(STATUS[error.code], set()).add(error.code)
+    return {str(status): _error(status, sorted(codes[status])) for status in sorted(codes)}
+
+
+def _error(status: int, codes: list[str]) -> _Object:
+    header = _ERROR_HEADERS.get(status)
+    response = _json(" or ".join(codes), ErrorBody, [header] if header else [])
+    response["content"]["application/json"]["examples"] = {
+        code: {"value": {"error": code, "message": _MESSAGES.get(code, "Why, in words")}}
+        for code in codes
+    }
+    return response
+
+
+def _json(description: str, kind: type[Any], headers: Iterable[HeaderField] = ()) -> _Object:
+    return {
+        "description": description,
+        "headers": _headers(headers),
+        "content": {"application/json": {"schema": _ref(kind)}},
+    }
+
+
+def _headers(fields: Iterable[HeaderField]) -> _Object:
+    return {
+        field.name: {"description": field.description, "schema": {"type": "string"}}
+        for field in (_REQUEST_ID, *fields)
+    }
+
+
+def _query_parameters(query: _Object) -> list[_Object]:
+    return [
+        {"name": name, "in": "query", "required": name in query["required"], "schema": schema}
+        for name, schema in query["properties"].items()
+    ]
+
+
+def _operation_id(name: str) -> str:
+    return name[0].lower() + name[1:]
+
+
+def _ref(kind: type[Any]) -> _Object:
+    return {"$ref": f"#/components/schemas/{kind.__name__}"}
+
+
+def _plain(value: Wire) -> Any:
+    return msgspec.to_builtins(value, enc_hook=encode_special)

@@ -1,0 +1,221 @@
+"""What travels about keys: specs, views, and what changes a key."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from msgspec import UNSET, Meta, UnsetType
+
+from aegis_kernel.domain.key import Key
+from aegis_kernel.domain.lifecycle import KeyState
+from aegis_kernel.domain.spec import Algorithm, Curve, KeySpec, ObjectType
+from aegis_kernel.rest.schemas import (
+    Description,
+    Name,
+    Query,
+    Reason,
+    RootName,
+    Tags,
+    Wire,
+    or_unset,
+    text,
+    wire_time,
+    wire_time_or_unset,
+)
+
+
+class _Spec(Wire, frozen=True, tag_field="algorithm"):
+    name: Name
+
+
+class AesSpec(_Spec, frozen=True, tag="AES"):
+    size_bits: Literal[128, 192, 256]
+    object_type: Literal["SymmetricKey"] | UnsetType = UNSET
+
+
+class RsaSpec(_Spec, frozen=True, tag="RSA"):
+    size_bits: Literal[2048, 3072, 4096]
+    object_type: Literal["PrivateKey"] | UnsetType = UNSET
+
+
+class HmacSpec(_Spec, frozen=True, tag="HMAC"):
+    size_bits: Literal[256, 384, 512]
+    object_type: Literal["SymmetricKey"] | UnsetType = UNSET
+
+
+class EcSpec(_Spec, frozen=True, tag="EC"):
+    curve: Literal["P-256", "P-384", "P-521", "secp256k1"]
+    object_type: Literal["PrivateKey"] | UnsetType = UNSET
+
+
+class EdDsaSpec(_Spec, frozen=True, tag="EdDSA"):
+    curve: Literal["Ed25519", "Ed448"]
+    object_type: Literal["PrivateKey"] | UnsetType = UNSET
+
+
+Spec = AesSpec | RsaSpec | HmacSpec | EcSpec | EdDsaSpec
+
+
+def to_key_spec(spec: Spec) -> KeySpec:
+    """Return the kernel's words for a spec that the codec has accepted."""
+    algorithm = Algorithm(str(spec.__struct_config__.tag))
+    if isinstance(spec, EcSpec | EdDsaSpec):
+        return KeySpec(name=spec.name, algorithm=algorithm, curve=Curve(spec.curve))
+    return KeySpec(name=spec.name, algorithm=algorithm, size_bits=spec.size_bits)
+
+
+class SpecView(Wire, frozen=True):
+    name: str
+    algorithm: Algorithm
+    size_bits: int | UnsetType = UNSET
+    curve: Curve | UnsetType = UNSET
+    object_type: ObjectType | UnsetType = UNSET
+
+
+def spec_view(spec: KeySpec) -> SpecView:
+    return SpecView(
+        name=spec.name,
+        algorithm=spec.algorithm,
+        size_bits=or_unset(spec.size_bits),
+        curve=or_unset(spec.curve),
+        object_type=spec.object_type,
+    )
+
+
+# ---- keys -------------------------------------------------------------------------------------
+
+
+class CreateKeyRequest(Wire, frozen=True):
+    spec: Spec
+    root_of_trust: RootName | UnsetType = UNSET
+    tags: Tags | UnsetType = UNSET
+    description: Description | UnsetType = UNSET
+
+
+class CreatedKey(Wire, frozen=True):
+    id: str
+    spec: SpecView
+    state: KeyState
+    current_version: int
+    created_at: datetime
+    root_of_trust: str | UnsetType = UNSET
+    tags: dict[str, str] | UnsetType = UNSET
+    description: str | UnsetType = UNSET
+
+
+class KeyView(Wire, frozen=True):
+    id: str
+    spec: SpecView
+    state: KeyState
+    current_version: int
+    created_at: datetime
+    owner: str
+    activated_at: datetime | UnsetType = UNSET
+    deactivated_at: datetime | UnsetType = UNSET
+    compromised_at: datetime | UnsetType = UNSET
+    reason: str | UnsetType = UNSET
+    disabled: bool | UnsetType = UNSET
+    destroy_at: datetime | UnsetType = UNSET
+    destroyed_at: datetime | UnsetType = UNSET
+    root_of_trust: str | UnsetType = UNSET
+    tags: dict[str, str] | UnsetType = UNSET
+    description: str | UnsetType = UNSET
+
+
+def key_view(key: Key) -> KeyView:
+    return KeyView(
+        id=key.id,
+        spec=spec_view(key.spec),
+        state=key.state,
+        current_version=key.current_version,
+        created_at=wire_time(key.created_at),
+        owner=key.owner,
+        activated_at=wire_time_or_unset(key.activated_at),
+        deactivated_at=wire_time_or_unset(key.deactivated_at),
+        compromised_at=wire_time_or_unset(key.compromised_at),
+        reason=or_unset(key.reason),
+        disabled=key.disabled or UNSET,
+        destroy_at=wire_time_or_unset(key.destroy_at),
+        destroyed_at=wire_time_or_unset(key.destroyed_at),
+        root_of_trust=key.versions[-1].root_of_trust,
+        tags=dict(key.tags) or UNSET,
+        description=or_unset(key.description),
+    )
+
+
+class ListKeysQuery(Query, frozen=True):
+    """`tag` is a tag's key, or key=value."""
+
+    state: KeyState | UnsetType = UNSET
+    name: Name | UnsetType = UNSET
+    algorithm: Algorithm | UnsetType = UNSET
+    tag: Annotated[str, text(1, 385)] | UnsetType = UNSET
+    limit: Annotated[int, Meta(ge=1, le=500)] | UnsetType = UNSET
+    cursor: Annotated[str, Meta(pattern=r"^[0-9]{1,18}$")] | UnsetType = UNSET
+
+
+class KeyPage(Wire, frozen=True):
+    items: list[KeyView]
+    next_cursor: str | UnsetType = UNSET
+
+
+# ---- transitions ------------------------------------------------------------------------------
+
+
+class TransitionRequest(Wire, frozen=True):
+    reason: Reason | UnsetType = UNSET
+
+
+class CompromiseRequest(Wire, frozen=True):
+    reason: Reason
+
+
+class KeyStateView(Wire, frozen=True):
+    id: str
+    state: KeyState
+
+
+class ActivatedKey(Wire, frozen=True):
+    id: str
+    state: KeyState
+    activated_at: datetime | UnsetType = UNSET
+
+
+class DeactivatedKey(Wire, frozen=True):
+    id: str
+    state: KeyState
+    deactivated_at: datetime | UnsetType = UNSET
+
+
+class CompromisedKey(Wire, frozen=True):
+    id: str
+    state: KeyState
+    compromised_at: datetime | UnsetType = UNSET
+    reason: str | UnsetType = UNSET
+
+
+class ScheduleDestructionQuery(Query, frozen=True):
+    """Days until the key is destroyed, at least 7; dev mode allows less."""
+
+    pending_days: Annotated[int, Meta(ge=0, le=365)] | UnsetType = UNSET
+
+
+class DoomedKey(Wire, frozen=True):
+    """A key whose destruction is scheduled."""
+
+    id: str
+    state: KeyState
+    destroy_at: datetime | UnsetType = UNSET
+
+
+class RotateRequest(Wire, frozen=True):
+    reason: Reason | UnsetType = UNSET
+    root_of_trust: RootName | UnsetType = UNSET
+
+
+class RotatedKey(Wire, frozen=True):
+    id: str
+    previous_version: int
+    current_version: int
+    rotated_at: datetime
