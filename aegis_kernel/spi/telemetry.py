@@ -64,15 +64,19 @@ class Telemetry(Provider, Protocol):
         seconds: float,
     ) -> None:
         """Learn how it ended: "Success", "InvalidSignature" or an error code."""
+        return
 
     def committed(self, entries: int, seconds: float) -> None:
         """Learn that one group commit of `entries` took `seconds`."""
+        return
 
     def sinks(self, lags: tuple[SinkLag, ...]) -> None:
         """Learn how far behind each sink is; told about once a second."""
+        return
 
     def refused_authentication(self) -> None:
         """Learn that a request failed to authenticate."""
+        return
 
     def expose(self, accept: str) -> Exposition | None:
         """Return the metrics page for that Accept header, or None if this telemetry has none."""
