@@ -30,7 +30,8 @@ class Server:
         self._runs += 1
         self.stdout = self._log_dir / f"{self.data_dir.name}.{self._runs}.out"
         self.stderr = self._log_dir / f"{self.data_dir.name}.{self._runs}.err"
-        self._booted = threading.Event()
+        self._told = threading.Event()
+        self._is_up = False
         with self.stdout.open("wb") as out:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "aegis_kernel.server"],
@@ -42,7 +43,10 @@ class Server:
         # stderr is drained for as long as the process lives, so that it never blocks on a full pipe.
         self._reader = threading.Thread(target=self._read_log, daemon=True)
         self._reader.start()
-        if not self._booted.wait(BOOT_SECONDS) or self.process.poll() is not None:
+        self._told.wait(BOOT_SECONDS)
+        if not self._is_up:
+            self.process.kill()
+            self._finish()
             raise RuntimeError(f"the server did not boot:\n{self.log}")
         self.url = f"http://127.0.0.1:{self._port()}"
 
@@ -95,8 +99,9 @@ class Server:
                 log.write(line)
                 log.flush()
                 if b"Boot complete" in line:
-                    self._booted.set()
-        self._booted.set()
+                    self._is_up = True
+                    self._told.set()
+        self._told.set()
 
     def _port(self) -> str:
         started = re.search(r"Started Aegis server on \S+:(\d+)", self.log)
