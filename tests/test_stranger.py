@@ -164,7 +164,12 @@ def _lend_third_party_packages(environment: Path) -> None:
     target = Path(sysconfig.get_path("purelib", vars=paths))
     for entry in Path(sysconfig.get_path("purelib")).iterdir():
         ours = re.match(r"(_editable_impl_|__editable__)?\W*aegis", entry.name)
-        if not ours and not entry.name.endswith(".pth") and not (target / entry.name).exists():
+        if ours or entry.suffix == ".pth":
+            continue
+        if entry.suffix == ".dist-info":
+            # uv looks for installed metadata in real folders only.
+            shutil.copytree(entry, target / entry.name)
+        else:
             (target / entry.name).symlink_to(entry)
 
 
