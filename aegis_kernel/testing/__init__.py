@@ -1,9 +1,17 @@
 """The conformance kit: a test class per port. Subclass it, give it your provider, run pytest."""
 
+from aegis_kernel.testing.audit_sink import AuditSinkConformance
 from aegis_kernel.testing.authenticator import AuthenticatorConformance
 from aegis_kernel.testing.authorizer import AuthorizerConformance
+from aegis_kernel.testing.journal import JournalConformance
+from aegis_kernel.testing.root_of_trust import RootOfTrustConformance
+from aegis_kernel.testing.telemetry import TelemetryConformance
 
 __all__ = [
+    "AuditSinkConformance",
     "AuthenticatorConformance",
     "AuthorizerConformance",
+    "JournalConformance",
+    "RootOfTrustConformance",
+    "TelemetryConformance",
 ]
