@@ -22,12 +22,15 @@ from aegis_kernel.rest.responder import Responder
 if TYPE_CHECKING:
     from aegis_kernel.engine.kernel import Kernel
 
+ROOT_OF_TRUST = "aegis.root_of_trust"
+
 _Respond = Callable[[Any, Any], Awaitable[Answer]]
 
 
 def build_app(kernel: Kernel, limits: Limits | None = None) -> Edge:
     """Return the ASGI application that serves `kernel`, which is open."""
-    document = build_document(kernel.version, kernel.settings.dev_mode)
+    roots = [chosen.loaded.installed.name for chosen in kernel.settings.chosen(ROOT_OF_TRUST)]
+    document = build_document(kernel.version, roots, kernel.settings.dev_mode)
     handlers = [
         *(_handler(e.method, e.path, Responder(e, kernel.pipeline), e.status) for e in ENDPOINTS),
         *(_handler("GET", page.path, _page(page, kernel)) for page in PAGES),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -24,9 +24,11 @@ from aegis_kernel.rest.endpoint import Endpoint, HeaderField, Outcome, Page
 from aegis_kernel.rest.endpoints import ENDPOINTS, PAGES
 from aegis_kernel.rest.errors import STATUS, ErrorBody
 from aegis_kernel.rest.schemas import Nothing, Query, Wire
-from aegis_kernel.rest.schemas_keys import ScheduleDestructionQuery
+from aegis_kernel.rest.schemas_keys import CreateKeyRequest, RotateRequest, ScheduleDestructionQuery
 
 _Object = dict[str, Any]
+
+LEAST_PENDING_DAYS = 7
 
 _DESCRIPTION = "A key-management service: callers name keys, and never hold their bytes."
 
@@ -75,12 +77,11 @@ _KEY_ID: Mapping[str, Any] = {
 }
 
 
-def build_document(version: str, dev_mode: bool) -> dict[str, Any]:
-    """Return the document. Destruction is as much as 7 days off, except in dev mode."""
+def build_document(version: str, roots: Sequence[str], dev_mode: bool) -> dict[str, Any]:
+    """Return the document of a server with these roots of trust."""
     schemas = _schemas()
+    _narrow(schemas, roots, dev_mode)
     queries = {kind: schemas.pop(kind.__name__) for kind in _queries()}
-    if not dev_mode:
-        queries[ScheduleDestructionQuery]["properties"]["pendingDays"]["minimum"] = 7
     paths: dict[str, _Object] = {}
     for endpoint in ENDPOINTS:
         operation = _operation(endpoint, queries.get(endpoint.takes))
@@ -108,6 +109,15 @@ def _schemas() -> dict[str, _Object]:
         ref_template="#/components/schemas/{name}",
     )
     return schemas
+
+
+def _narrow(schemas: Mapping[str, _Object], roots: Sequence[str], dev_mode: bool) -> None:
+    # What this server's settings rule out is not in its document either.
+    for kind in (CreateKeyRequest, RotateRequest):
+        schemas[kind.__name__]["properties"]["rootOfTrust"]["enum"] = list(roots)
+    if not dev_mode:
+        days = schemas[ScheduleDestructionQuery.__name__]["properties"]["pendingDays"]
+        days["minimum"] = LEAST_PENDING_DAYS
 
 
 def _queries() -> list[type[Wire]]:

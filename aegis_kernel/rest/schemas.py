@@ -42,7 +42,7 @@ class Ciphertext(Base64):
 class ShortBase64(Base64):
     """Signatures and wrapped keys."""
 
-    max_bytes: ClassVar[int] = 8 * 1024
+    max_bytes: ClassVar[int] = 9 * 1024
 
 
 def text(least: int, most: int, pattern: str = r"^[^\x00]*$") -> Meta:
