@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -15,7 +15,10 @@ from aegis_telemetry_otel.settings import OtelSettings, Protocol
 GROUP = "opentelemetry_traces_exporter"
 OTLP = "otlp"
 CONSOLE = "console"
-_OTLP_NAMES = {Protocol.HTTP: "otlp_proto_http", Protocol.GRPC: "otlp_proto_grpc"}
+_OTLP_NAMES: Mapping[Protocol, str] = {
+    Protocol.HTTP: "otlp_proto_http",
+    Protocol.GRPC: "otlp_proto_grpc",
+}
 _HTTP_ENDPOINT = "http://localhost:4318"
 _GRPC_ENDPOINT = "http://localhost:4317"
 
