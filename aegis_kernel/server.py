@@ -60,7 +60,9 @@ def _parser() -> argparse.ArgumentParser:
     serve.set_defaults(verb=_serve)
     plugins = verbs.add_parser("plugins", help="list the installed plugins as JSON")
     plugins.set_defaults(verb=_plugins)
-    check = verbs.add_parser("check", help="open everything that the settings name, and say how it is")
+    check = verbs.add_parser(
+        "check", help="open everything that the settings name, and say how it is"
+    )
     check.set_defaults(verb=_check)
     token = verbs.add_parser("token", help="tokens of the configured authenticator")
     mint = token.add_subparsers(title="verbs", required=True).add_parser(
@@ -103,7 +105,9 @@ def _mint(options: argparse.Namespace) -> int:
         if isinstance(authenticator, TokenIssuer):
             groups = frozenset(options.group)
             try:
-                token = authenticator.issue_token(options.subject, groups, options.kind, options.ttl)
+                token = authenticator.issue_token(
+                    options.subject, groups, options.kind, options.ttl
+                )
             except ValueError as error:
                 raise BootError(str(error)) from error
             print(token)
