@@ -19,8 +19,8 @@ from aegis_kernel.domain.spec import (
 @pytest.mark.parametrize(
     ("algorithm", "size", "curve"),
     [
-        *((a, s, None) for a, sizes in SIZES_BITS.items() for s in sizes),
-        *((a, None, c) for a, curves in CURVES.items() for c in curves),
+        *((a, s, None) for a, sizes in SIZES_BITS.items() for s in sorted(sizes)),
+        *((a, None, c) for a, curves in CURVES.items() for c in sorted(curves)),
     ],
 )
 def test_every_row_of_the_walkthroughs_table_is_a_spec(
