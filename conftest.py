@@ -1,9 +1,13 @@
-"""Tests that need a program of the machine: in CI all of them run, elsewhere those it can run."""
+"""Tests that need a program of the machine: in CI all of them run, elsewhere those it can run.
+
+In CI a skipped test is a failed one: what is not looked at is not shown.
+"""
 
 from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Generator
 
 import pytest
 
@@ -21,6 +25,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.skipped and os.environ.get("CI"):
+        report.outcome = "failed"
+        report.longrepr = f"{report.nodeid} was skipped, and in CI nothing is"
+    return report
 
 
 def _missing() -> dict[str, str]:
