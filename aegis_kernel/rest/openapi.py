@@ -59,13 +59,15 @@ _MESSAGES: Mapping[str, str] = {
     "KeyNotFound": "No key 8a3f1e25-6b0a-4f5d-8e92-1c4f6a83b2d9",
     "Unauthorized": "Missing or invalid credentials",
 }
-_SECURITY_SCHEMES: Mapping[str, _Object] = {
+_DEV_USER: Mapping[str, _Object] = {
     "devUser": {
         "type": "apiKey",
         "in": "header",
         "name": "X-Aegis-User",
         "description": "Dev mode only: whoever you say you are.",
     },
+}
+_BEARER: Mapping[str, _Object] = {
     "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
 }
 _KEY_ID: Mapping[str, Any] = {
@@ -88,13 +90,14 @@ def build_document(version: str, roots: Sequence[str], dev_mode: bool) -> dict[s
         paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = operation
     for page in PAGES:
         paths.setdefault(page.path, {})["get"] = _page_operation(page)
+    schemes = _DEV_USER if dev_mode else _BEARER
     return {
         "openapi": "3.1.0",
         "info": {"title": "Aegis-KMS", "version": version, "description": _DESCRIPTION},
         "servers": [{"url": "/"}],
-        "security": [{"devUser": []}, {"bearer": []}],
+        "security": [{name: []} for name in schemes],
         "paths": paths,
-        "components": {"schemas": schemas, "securitySchemes": _SECURITY_SCHEMES},
+        "components": {"schemas": schemas, "securitySchemes": schemes},
     }
 
 
