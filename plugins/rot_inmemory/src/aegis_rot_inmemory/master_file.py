@@ -7,6 +7,7 @@ import logging
 import os
 import secrets
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 from aegis_kernel import BootError, Secret
@@ -19,16 +20,28 @@ _MAKE_ONE = "(umask 077; openssl rand -base64 32 > FILE) makes a new one"
 def load_or_make(path: Path) -> Secret:
     """Return the master key in `path`; make it, mode 0600, if there is no such file.
 
-    Raises BootError, naming the remedy, when the file can be read by others, is no plain file, or
-    does not hold 32 random bytes in base64. A file that is there is never written to.
+    Raises BootError, naming the remedy, when the file is open to others or belongs to one of them,
+    is no plain file, or does not hold 32 random bytes in base64. A file that is there is never
+    written to.
     """
     try:
-        return _load(path)
-    except FileNotFoundError:
-        _make(path)
+        if not os.path.lexists(path):
+            _make(path)
         return _load(path)
     except OSError as error:
         raise _refused(path, error) from error
+
+
+def default_file(data_dir: Path) -> Path:
+    """Return the file `master.key` in `data_dir`, which is made, mode 0700, if it is absent.
+
+    Raises BootError when it cannot be made.
+    """
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise _refused(data_dir, error) from error
+    return data_dir / "master.key"
 
 
 def _load(path: Path) -> Secret:
@@ -49,6 +62,12 @@ def _load(path: Path) -> Secret:
 def _require_private(path: Path, found: os.stat_result) -> None:
     if not stat.S_ISREG(found.st_mode):
         raise BootError(f"{path} is no plain file; point the master key at one. {_MAKE_ONE}")
+    # Who owns a file can change it, and a master key that somebody planted is no secret.
+    if found.st_uid not in (0, os.geteuid()):
+        raise BootError(
+            f"{path} belongs to another user (uid {found.st_uid}): make sure that it is the right "
+            "file, then chown it to the server's user"
+        )
     if found.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise BootError(
             f"{path} is open to others (mode {stat.S_IMODE(found.st_mode):04o}): "
@@ -61,17 +80,14 @@ def _make(path: Path) -> None:
     draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
     try:
         _write(draft, encode(new_master_key()))
-        try:
+        with suppress(FileExistsError):
             os.link(draft, path)
-        except FileExistsError:
-            return
-        finally:
-            os.unlink(draft)
         _sync_directory(path.parent)
-    except OSError as error:
-        raise _refused(path, error) from error
+    finally:
+        with suppress(OSError):
+            os.unlink(draft)
     logging.getLogger(__name__).warning(
-        "made a new master key in %s; without a copy of it a lost disk is a loss of every key", path
+        "the new master key is in %s; keep a copy: without it every key here is lost", path
     )
 
 

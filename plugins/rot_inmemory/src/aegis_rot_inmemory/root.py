@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from aegis_kernel import (
     HEALTHY,
     Algorithm,
@@ -22,7 +20,7 @@ from aegis_kernel import (
 )
 from aegis_rot_inmemory.generation import companion_algorithms, generate
 from aegis_rot_inmemory.master import Wrapping, decode, wrapping_of
-from aegis_rot_inmemory.master_file import load_or_make
+from aegis_rot_inmemory.master_file import default_file, load_or_make
 from aegis_rot_inmemory.material import open_material, seal_material
 from aegis_rot_inmemory.open_key import open_key_bytes
 from aegis_rot_inmemory.settings import InMemorySettings
@@ -91,8 +89,4 @@ class InMemoryRootOfTrust(RootOfTrust):
     def _load_master_key(self) -> Secret:
         if self._settings.master_key is not None:
             return decode(self._settings.master_key)
-        return load_or_make(self._settings.master_key_file or self._default_file())
-
-    def _default_file(self) -> Path:
-        self._data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return self._data_dir / "master.key"
+        return load_or_make(self._settings.master_key_file or default_file(self._data_dir))
