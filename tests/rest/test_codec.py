@@ -7,6 +7,7 @@ import json
 import re
 from base64 import b64decode, b64encode
 from contextlib import suppress
+from itertools import product
 from typing import Any
 
 import msgspec
@@ -48,6 +49,14 @@ def test_every_value_has_a_spelling(raw: bytes) -> None:
 @given(st.text(alphabet=f"{ALPHABET}=-_ \n", max_size=12) | st.text(max_size=12))
 def test_only_the_one_spelling_is_accepted(text: str) -> None:
     assert accepts(text) == is_the_one_spelling(text)
+
+
+def test_of_all_short_texts_only_the_one_spelling_is_accepted() -> None:
+    texts = ["".join(letters) for n in range(10) for letters in product("AB=", repeat=n)]
+    assert len(texts) == 29_524
+    for text in texts:
+        assert accepts(text) == is_the_one_spelling(text), text
+        assert accepts(text) == bool(re.fullmatch(CANONICAL_BASE64, text)), text
 
 
 @pytest.mark.parametrize("raw", [b"a", b"ab", b"hello", b"\xff" * 31])

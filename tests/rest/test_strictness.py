@@ -116,6 +116,7 @@ BAD_ENCRYPT = {
     "no padding": b'{"plaintextBase64":"aGVsbG8"}',
     "too much padding": b'{"plaintextBase64":"aGVsbG8=="}',
     "padding alone": b'{"plaintextBase64":"===="}',
+    "padding that is not needed": b'{"plaintextBase64":"aGVsbG8h="}',
     "padding in the middle": b'{"plaintextBase64":"aGk=aGk="}',
     "unused bits that are set": b'{"plaintextBase64":"aGVsbG9="}',
     "base64url": b'{"plaintextBase64":"_-8="}',
