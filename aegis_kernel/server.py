@@ -12,23 +12,19 @@ import re
 import signal
 import sys
 import time
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Sequence
+from functools import partial
 
-import uvicorn
 import uvloop
 
 from aegis_kernel.domain.errors import BootError
 from aegis_kernel.engine.kernel import Kernel
 from aegis_kernel.engine.loader import installed_plugins
 from aegis_kernel.engine.settings import Settings
+from aegis_kernel.listener import Listener
 from aegis_kernel.rest.app import build_app
 from aegis_kernel.spi.authenticator import TokenIssuer
 from aegis_kernel.spi.provider import Status
-
-KEEP_ALIVE_SECONDS = 65
-FINISH_SECONDS = 10
 
 # A thread that waits for the GIL gets it after this long; the default of 5 ms would be the
 # journal's writer waiting a whole commit's time for a busy event loop.
@@ -41,7 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the verb; return the process's exit code: 0, or 1 after a line that says what to mend."""
     options = _parser().parse_args(arguments)
     logging.basicConfig(format="%(levelname)s %(message)s", level=logging.INFO, stream=sys.stderr)
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    # Its warnings are about what strangers send, as often as they like.
+    logging.getLogger("uvicorn").setLevel(logging.ERROR)
     try:
         return int(options.verb(options))
     except BootError as error:
@@ -134,70 +131,35 @@ def _serve(options: argparse.Namespace) -> int:
     return uvloop.run(_serve_until_told(settings, started))
 
 
-async def _serve_until_told(settings: Settings, started: float) -> int:
+async def _serve_until_told(settings: Settings, began: float) -> int:
     async with Kernel(settings) as kernel:
-        server = _Server(kernel, started)
+        http = settings.kernel
+        announce = partial(_announce, kernel, began)
+        listener = Listener(build_app(kernel), http.http_host, http.http_port, announce)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, server.drain)
-        await server.serve()
-        return 0 if server.started else 1
+            loop.add_signal_handler(number, _drain, kernel, listener)
+        await listener.serve()
+        return 0
 
 
-class _Server(uvicorn.Server):
-    """uvicorn, stopped by us: not ready first, then no new connections, then the last answers."""
+def _drain(kernel: Kernel, listener: Listener) -> None:
+    """Say "not ready", serve on for AEGIS_DRAIN_SECONDS, then stop; told again, stop at once."""
+    seconds = kernel.settings.kernel.drain_seconds
+    _log.info("Stopping now" if listener.is_draining else f"Draining for {seconds:g} s")
+    kernel.drain()
+    listener.drain(seconds)
 
-    def __init__(self, kernel: Kernel, began: float) -> None:
-        http = kernel.settings.kernel
-        super().__init__(
-            uvicorn.Config(
-                build_app(kernel),
-                host=http.http_host,
-                port=http.http_port,
-                loop="none",
-                http="httptools",
-                ws="none",
-                lifespan="off",
-                interface="asgi3",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                date_header=False,
-                timeout_keep_alive=KEEP_ALIVE_SECONDS,
-                timeout_graceful_shutdown=FINISH_SECONDS,
-            )
-        )
-        self._kernel = kernel
-        self._began = began
 
-    @contextmanager
-    def capture_signals(self) -> Generator[None]:
-        # uvicorn would stop listening at once and exit by the signal; we drain and exit 0.
-        yield
-
-    async def startup(self, sockets: Any = None) -> None:
-        await super().startup(sockets)
-        if self.started:
-            self._announce()
-            _settle_memory()
-
-    def drain(self) -> None:
-        """Say "not ready", serve on for AEGIS_DRAIN_SECONDS, then stop."""
-        self._kernel.drain()
-        seconds = self._kernel.settings.kernel.drain_seconds
-        _log.info("Draining for %s s", seconds)
-        asyncio.get_running_loop().call_later(seconds, setattr, self, "should_exit", True)
-
-    def _announce(self) -> None:
-        kernel = self._kernel
-        host = kernel.settings.kernel.http_host
-        port = self.servers[0].sockets[0].getsockname()[1]
-        _log.info("Started Aegis server on %s:%s", f"[{host}]" if ":" in host else host, port)
-        for line in kernel.boot_lines():
-            _log.info("%s", line)
-        for variable in kernel.settings.unknown_variables:
-            _log.warning("%s is set, but nothing that is loaded reads it", variable)
-        _log.info("Boot complete in %.2fs", time.monotonic() - self._began)
+def _announce(kernel: Kernel, began: float, port: int) -> None:
+    host = kernel.settings.kernel.http_host
+    _log.info("Started Aegis server on %s:%s", f"[{host}]" if ":" in host else host, port)
+    for line in kernel.boot_lines():
+        _log.info("%s", line)
+    for variable in kernel.settings.unknown_variables:
+        _log.warning("%s is set, but nothing that is loaded reads it", variable)
+    _settle_memory()
+    _log.info("Boot complete in %.2fs", time.monotonic() - began)
 
 
 def _settle_memory() -> None:

@@ -19,14 +19,15 @@ LAYERS: Mapping[str, frozenset[str]] = {
     "engine": frozenset({"domain", "spi", "engine"}),
     "rest": frozenset({"domain", "spi", "engine", "rest"}),
     "testing": frozenset({"domain", "spi", "testing"}),
-    "server": frozenset({"domain", "spi", "engine", "rest", "server"}),
+    "listener": frozenset({"domain"}),
+    "server": frozenset({"domain", "spi", "engine", "rest", "listener", "server"}),
 }
 
 # Every third-party package has one home: the modules under this name, and nowhere else.
 HOMES: Mapping[str, tuple[str, ...]] = {
     "litestar": ("aegis_kernel.rest",),
     "yaml": ("aegis_kernel.rest",),
-    "uvicorn": ("aegis_kernel.server",),
+    "uvicorn": ("aegis_kernel.listener",),
     "uvloop": ("aegis_kernel.server",),
     "stevedore": ("aegis_kernel.engine.loader",),
     "pluggy": ("aegis_kernel.spi.hooks", "aegis_kernel.engine.loader"),

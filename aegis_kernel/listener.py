@@ -1,0 +1,154 @@
+"""The server's end of every connection: uvicorn, bounded where it is not, and stopped by us."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from types import MappingProxyType
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from aegis_kernel.domain.errors import BootError
+
+KEEP_ALIVE_SECONDS = 65
+HEAD_SECONDS = 10.0
+HEAD_BYTES = 64 * 1024
+# Longer than a body may take to arrive: a slow client is refused, not cut off.
+FINISH_SECONDS = 12
+
+_REMEDIES: Mapping[int, str] = MappingProxyType(
+    {
+        errno.EADDRINUSE: "stop what listens there, or set AEGIS_HTTP_PORT",
+        errno.EACCES: "set AEGIS_HTTP_PORT to one above 1023",
+    }
+)
+
+
+class Listener(uvicorn.Server):
+    """Serves `app` until told. `on_listening` is called with the port, once it is open."""
+
+    def __init__(self, app: Any, host: str, port: int, on_listening: Callable[[int], None]) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                host=host,
+                port=port,
+                loop="none",
+                http=Connection,
+                ws="none",
+                lifespan="off",
+                interface="asgi3",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                date_header=False,
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
+                timeout_graceful_shutdown=FINISH_SECONDS,
+            )
+        )
+        self._on_listening = on_listening
+        self.is_draining = False
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        # uvicorn would stop listening at once and exit by the signal; we drain and exit 0.
+        yield
+
+    async def startup(self, sockets: Any = None) -> None:
+        """Open the port. Raises BootError with what mends it."""
+        host, port = self.config.host, self.config.port
+        try:
+            server = await asyncio.get_running_loop().create_server(
+                self._connection, host, port, backlog=self.config.backlog
+            )
+        except OSError as error:
+            raise BootError(_cannot_listen(host, port, error)) from error
+        self.servers = [server]
+        self.started = True
+        self._on_listening(server.sockets[0].getsockname()[1])
+
+    def drain(self, seconds: float) -> None:
+        """Serve on for `seconds`, closing each connection after its answer, then stop.
+
+        Told again, stop at once: no new connections, and the last answers.
+        """
+        if self.is_draining:
+            self.should_exit = True
+        self.is_draining = True
+        asyncio.get_running_loop().call_later(seconds, setattr, self, "should_exit", True)
+
+    def _connection(self) -> asyncio.Protocol:
+        return Connection(self.config, self.server_state, {}, listener=self)
+
+
+class Connection(HttpToolsProtocol):
+    """uvicorn's, with bounds on a request's head: its bytes, and the time it takes to arrive.
+
+    The timer runs only while a head is awaited: most arrive in one piece and cost none.
+    """
+
+    def __init__(self, *arguments: Any, listener: Listener) -> None:
+        super().__init__(*arguments)
+        self._listener = listener
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_in_head = False
+        self._head_bytes = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_timer()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        was_in_head = self._is_in_head
+        super().data_received(data)
+        if self.transport.is_closing():
+            return
+        self._head_bytes = self._head_bytes + len(data) if was_in_head else 0
+        if self._is_in_head and self._head_bytes > HEAD_BYTES:
+            self.send_400_response(f"The head of a request has at most {HEAD_BYTES} bytes")
+        elif self._is_in_head or not self._is_serving():
+            self._await_head()
+        else:
+            self._stop_timer()
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._is_in_head = True
+
+    def on_headers_complete(self) -> None:
+        self._is_in_head = False
+        super().on_headers_complete()
+        if self._listener.is_draining:
+            self.cycle.keep_alive = False
+
+    def _is_serving(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _await_head(self) -> None:
+        if self._timer is None:
+            self._timer = self.loop.call_later(HEAD_SECONDS, self._give_up)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _give_up(self) -> None:
+        self._timer = None
+        if self._is_serving():
+            self._await_head()
+        else:
+            self.transport.close()
+
+
+def _cannot_listen(host: str, port: int, error: OSError) -> str:
+    remedy = _REMEDIES.get(error.errno or 0, "set AEGIS_HTTP_HOST to an address of this machine")
+    return f"Cannot listen on {host}:{port} ({error.strerror or error}): {remedy}"
