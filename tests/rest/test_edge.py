@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from aegis_kernel.domain.errors import BadRequestError
 from aegis_kernel.rest.answer import json_answer
 from aegis_kernel.rest.body import read_body
 from aegis_kernel.rest.edge import Edge, Limits
@@ -111,6 +112,22 @@ async def test_a_body_that_does_not_come_is_not_waited_for() -> None:
         assert (await client.post("/", content=b"{}", headers=JSON)).json() == 2
 
 
+async def test_a_task_whose_body_was_late_can_go_on() -> None:
+    async def patient(scope: Any, receive: Any, send: Any) -> None:
+        with pytest.raises(BadRequestError):
+            await read_body(receive)
+        task = asyncio.current_task()
+        assert task is not None
+        await json_answer(200, b"%d" % task.cancelling())(scope, receive, send)
+
+    async def silent() -> AsyncIterator[bytes]:
+        await asyncio.sleep(30)
+        yield b""
+
+    async with through(patient) as client, asyncio.timeout(5):
+        assert (await client.post("/", content=silent(), headers=JSON)).json() == 0
+
+
 async def test_the_deadline_is_for_the_whole_body_not_for_each_piece() -> None:
     async def dripping() -> AsyncIterator[bytes]:
         while True:
@@ -201,6 +218,22 @@ async def test_head_is_get_without_its_body(alice: httpx.AsyncClient) -> None:
         assert {k: v for k, v in head.headers.items() if k not in different} == {
             k: v for k, v in get.headers.items() if k not in different
         }
+
+
+async def test_no_byte_of_a_body_is_sent_for_head() -> None:
+    sent: list[Any] = []
+
+    async def nothing() -> Any:
+        return {"type": "http.request"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await Edge(deaf, SMALL)(
+        {"type": "http", "method": "HEAD", "path": "/", "headers": []}, nothing, send
+    )
+    assert (b"content-length", b"2") in sent[0]["headers"]
+    assert [message["body"] for message in sent[1:]] == [b""]
 
 
 async def test_whatever_breaks_is_one_answer_and_one_log_line(
