@@ -14,8 +14,9 @@ EXAMPLES := $(wildcard docs/examples/*/src)
 run: $(READY)
 	@$(BIN)/aegis-server
 
+# A file stays in one worker: its tests may share a server, and an order.
 test: $(READY)
-	@$(BIN)/pytest -n $(WORKERS) --dist loadgroup
+	@$(BIN)/pytest -n $(WORKERS) --dist loadfile
 
 check: $(READY)
 	$(BIN)/ruff check .

@@ -25,7 +25,7 @@ DEFAULTS = ("rot_inmemory", "journal_sqlite", "audit_stdout", "auth_dev", "auth_
 DEFAULTS += ("authz_basic", "telemetry_prometheus", "telemetry_otel")
 BOOT_SECONDS = 30.0
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("stranger")]
+pytestmark = pytest.mark.slow
 
 
 class Machine:

@@ -21,8 +21,6 @@ from tests.support.server import Server, running
 ROUNDS = 6
 CLIENTS = 8
 
-pytestmark = pytest.mark.xdist_group("kill")
-
 
 class Client:
     """Works until the server dies; remembers what was acknowledged."""

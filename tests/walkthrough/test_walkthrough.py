@@ -18,8 +18,6 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.server import Server, running
 
-pytestmark = pytest.mark.xdist_group("walkthrough")
-
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"
 CONTEXT = {"dataset": "q2-financials", "tenant": "acme"}
 
