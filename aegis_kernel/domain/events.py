@@ -25,6 +25,7 @@ class KeyCreated(_Event, frozen=True, tag="KeyCreated"):
     root_of_trust: str
     tags: Mapping[str, str] = {}
     description: str | None = None
+    published: bool = False
 
 
 class KeyActivated(_Event, frozen=True, tag="KeyActivated"):
@@ -109,6 +110,7 @@ def _created(event: KeyCreated) -> Key:
         created_at=event.at,
         tags=event.tags,
         description=event.description,
+        published=event.published,
     )
 
 

@@ -58,6 +58,7 @@ class Key(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     disabled: bool = False
     destroy_at: datetime | None = None
     destroyed_at: datetime | None = None
+    published: bool = False
     tags: Mapping[str, str] = {}
     description: str | None = None
 

@@ -35,6 +35,7 @@ class Operation(StrEnum):
     CREATE = "Create"
     GET = "Get"
     LIST = "List"
+    GET_PUBLIC_KEY = "GetPublicKey"
     ACTIVATE = "Activate"
     DEACTIVATE = "Deactivate"
     COMPROMISE = "Compromise"
@@ -103,6 +104,7 @@ LAW: Mapping[Operation, Rule] = MappingProxyType(
         Operation.AUTHENTICATE: Rule("authenticate", frozenset()),
         # reads
         Operation.GET: Rule("get", _ANY, True, Scheduled.EITHER),
+        Operation.GET_PUBLIC_KEY: Rule("get the public key of", _LIVE, True, Scheduled.EITHER),
     }
 )
 

@@ -14,6 +14,7 @@ from aegis_kernel.engine.commit import Committer
 from aegis_kernel.engine.delivery import Delivery, SinkFeed
 from aegis_kernel.engine.executor import BoundedExecutor
 from aegis_kernel.engine.health import HealthBoard, HealthReport
+from aegis_kernel.engine.key_set import KeySet
 from aegis_kernel.engine.loader import InstalledPlugin
 from aegis_kernel.engine.masters import Masters
 from aegis_kernel.engine.observers import Observers
@@ -134,6 +135,7 @@ class Kernel:
             scribe=scribe,
             observers=self._observers,
         )
+        self.key_set = KeySet(bench, clock)
         self._strangers = Strangers(self._committer, scribe, self._observers, clock)
         authenticators = tuple(providers.authenticators.values())
         self.authentication = Authentication(authenticators, clock, self._strangers)

@@ -11,6 +11,9 @@ from aegis_kernel.domain.key import Key, KeyId, key_stream
 from aegis_kernel.engine.cache import BoundedCache
 from aegis_kernel.spi.journal import Append, Attributes, Journal
 
+# Found by `find`, and never a caller's: the wire's tags do not begin with "aegis/".
+PUBLISHED_TAG = "aegis/published"
+
 _decode_key = msgspec.json.Decoder(Key).decode
 _encode = msgspec.json.Encoder().encode
 
@@ -80,7 +83,7 @@ def _attributes(key: Key) -> Attributes:
         name=key.spec.name,
         algorithm=key.spec.algorithm,
         owner=key.owner,
-        tags=key.tags,
+        tags={**key.tags, PUBLISHED_TAG: "true"} if key.published else key.tags,
         due_at=_due_at(key),
     )
 

@@ -28,7 +28,7 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Send the head and the whole body."""
         headers = list(self.headers)
-        if self.status != 204:  # RFC 9110 §8.6
+        if self.status not in (204, 304):  # RFC 9110 §8.6
             headers.append((b"content-length", b"%d" % len(self.body)))
         await send({"type": "http.response.start", "status": self.status, "headers": headers})
         await send({"type": "http.response.body", "body": self.body})

@@ -7,7 +7,8 @@ from typing import Any
 from aegis_kernel.engine.authentication import Authentication
 from aegis_kernel.engine.operations.declaration import Caller
 
-PUBLIC_PATHS = frozenset({"/docs", "/metrics", "/healthz", "/livez", "/readyz"})
+JWKS_PATH = "/.well-known/jwks.json"
+PUBLIC_PATHS = frozenset({"/docs", "/metrics", "/healthz", "/livez", "/readyz", JWKS_PATH})
 PUBLIC_PREFIX = "/docs/"
 
 

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from aegis_kernel.rest import routes_crypto, routes_keys, routes_lifecycle, routes_system
+from aegis_kernel.rest import (
+    routes_crypto,
+    routes_keys,
+    routes_lifecycle,
+    routes_public_keys,
+    routes_system,
+)
 from aegis_kernel.rest.endpoint import Endpoint, Page
 
 ENDPOINTS: tuple[Endpoint[Any, Any, Any], ...] = (
     routes_keys.CREATE,
     routes_keys.LIST,
     routes_keys.GET,
+    routes_public_keys.GET_PUBLIC_KEY,
     routes_lifecycle.ACTIVATE,
     routes_lifecycle.DEACTIVATE,
     routes_lifecycle.COMPROMISE,
@@ -31,4 +38,5 @@ PAGES: tuple[Page, ...] = (
     routes_system.READYZ,
     routes_system.METRICS,
     routes_system.PLUGINS,
+    routes_public_keys.JWKS,
 )

@@ -160,7 +160,7 @@ def _page_operation(page: Page) -> _Object:
     responses = {str(outcome.status): _outcome(outcome) for outcome in page.outcomes}
     errors = (*_EVERYWHERE, *page.errors, *(() if page.is_public else (UnauthorizedError,)))
     operation: _Object = {
-        "operationId": page.path.rpartition("/")[2],
+        "operationId": page.path.rpartition("/")[2].removesuffix(".json"),
         "summary": page.summary,
         "tags": ["service"],
         "responses": _errors(errors) | responses,
@@ -171,6 +171,8 @@ def _page_operation(page: Page) -> _Object:
 def _outcome(outcome: Outcome) -> _Object:
     if outcome.gives is not None:
         return _json(outcome.description, outcome.gives)
+    if outcome.status == 304:
+        return {"description": outcome.description, "headers": _headers([])}
     content = {outcome.content_type: {"schema": {"type": "string"}}}
     return {"description": outcome.description, "headers": _headers([]), "content": content}
 

@@ -50,6 +50,7 @@ def _to_create(taken: CreateKeyRequest) -> messages.CreateKey:
         root_of_trust=or_none(taken.root_of_trust),
         tags=or_none(taken.tags) or {},
         description=or_none(taken.description),
+        published=or_none(taken.published) or False,
     )
 
 
@@ -64,6 +65,7 @@ def _created(answered: messages.KeyAnswer, taken: CreateKeyRequest) -> CreatedKe
         root_of_trust=taken.root_of_trust,
         tags=taken.tags,
         description=taken.description,
+        published=taken.published,
     )
 
 

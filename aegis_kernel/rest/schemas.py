@@ -54,8 +54,8 @@ Name = Annotated[str, text(1, NAME_MAX_CHARACTERS)]
 Description = Annotated[str, text(0, 1024)]
 Reason = Annotated[str, text(1, 1024)]
 RootName = Annotated[str, text(1, 64)]
-# A list is filtered by `tag=key` or `tag=key=value`, so a key holds no "=".
-TagKey = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[^=\x00]*$")]
+# A list is filtered by `tag=key` or `tag=key=value`, so a key holds no "="; aegis/ is the kernel's.
+TagKey = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^(?!aegis/)[^=\x00]*$")]
 Tags = Annotated[dict[TagKey, Annotated[str, text(0, 256)]], Meta(max_length=64)]
 ContextText = Annotated[str, text(0, MAX_BYTES)]
 Context = Annotated[dict[ContextText, ContextText], Meta(max_length=MAX_PAIRS)]

@@ -91,6 +91,7 @@ class CreateKeyRequest(Wire, frozen=True):
     root_of_trust: RootName | UnsetType = UNSET
     tags: Tags | UnsetType = UNSET
     description: Description | UnsetType = UNSET
+    published: bool | UnsetType = UNSET
 
 
 class CreatedKey(Wire, frozen=True):
@@ -102,6 +103,7 @@ class CreatedKey(Wire, frozen=True):
     root_of_trust: str | UnsetType = UNSET
     tags: dict[str, str] | UnsetType = UNSET
     description: str | UnsetType = UNSET
+    published: bool | UnsetType = UNSET
 
 
 class KeyView(Wire, frozen=True):
@@ -121,6 +123,7 @@ class KeyView(Wire, frozen=True):
     root_of_trust: str | UnsetType = UNSET
     tags: dict[str, str] | UnsetType = UNSET
     description: str | UnsetType = UNSET
+    published: bool | UnsetType = UNSET
 
 
 def key_view(key: Key) -> KeyView:
@@ -141,6 +144,7 @@ def key_view(key: Key) -> KeyView:
         root_of_trust=key.versions[-1].root_of_trust,
         tags=dict(key.tags) or UNSET,
         description=or_unset(key.description),
+        published=key.published or UNSET,
     )
 
 

@@ -33,7 +33,8 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "pluggy": ("aegis_kernel.spi.hooks", "aegis_kernel.engine.loader"),
     "pytest": ("aegis_kernel.testing",),
     "hypothesis": ("aegis_kernel.testing",),
-    "cryptography": ("aegis_rot_inmemory",),
+    # Roots of trust compute; the kernel only spells the public keys of all of them.
+    "cryptography": ("aegis_rot_inmemory", "aegis_kernel.engine.public_keys"),
     "jwt": ("aegis_auth_hmac",),
     "prometheus_client": ("aegis_telemetry_prometheus",),
     "opentelemetry": ("aegis_telemetry_otel",),

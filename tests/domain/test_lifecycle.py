@@ -33,6 +33,7 @@ ScheduleDestruction  P A D C .   yes  no
 CancelDestruction    P A D C .   no   must
 Destroy              P A D C .   yes  must
 Get                  P A D C X   yes  may
+GetPublicKey         P A D C .   yes  may
 """
 
 ROWS = {

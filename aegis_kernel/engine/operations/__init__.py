@@ -2,7 +2,7 @@
 
 from aegis_kernel.engine.operations.process import DECRYPT, UNWRAP, VERIFY
 from aegis_kernel.engine.operations.protect import ENCRYPT, SIGN, WRAP
-from aegis_kernel.engine.operations.reads import GET, LIST
+from aegis_kernel.engine.operations.reads import GET, GET_PUBLIC_KEY, LIST
 from aegis_kernel.engine.operations.transitions import (
     ACTIVATE,
     CANCEL_DESTRUCTION,
@@ -28,6 +28,7 @@ __all__ = [
     "ENABLE",
     "ENCRYPT",
     "GET",
+    "GET_PUBLIC_KEY",
     "LIST",
     "ROTATE",
     "SCHEDULE_DESTRUCTION",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from aegis_kernel.domain.key import Key
+from aegis_kernel.domain.key import Key, KeyId
 from aegis_kernel.domain.secret import Secret
 from aegis_kernel.domain.spec import Algorithm, KeySpec, SignatureAlgorithm
 
@@ -23,10 +23,17 @@ class CreateKey(_Message, frozen=True, kw_only=True):
     root_of_trust: str | None = None
     tags: Mapping[str, str] = {}
     description: str | None = None
+    published: bool = False
 
 
 class GetKey(_Message, frozen=True):
     pass
+
+
+class GetPublicKey(_Message, frozen=True):
+    """The public key of `key_version`, by default of the current one."""
+
+    key_version: int | None = None
 
 
 class ListKeys(_Message, frozen=True, kw_only=True):
@@ -108,6 +115,15 @@ class KeyAnswer(_Message, frozen=True):
 class KeyList(_Message, frozen=True):
     keys: tuple[Key, ...]
     next_cursor: str | None
+
+
+class PublicKey(_Message, frozen=True):
+    """`der` is a SubjectPublicKeyInfo (RFC 5280 §4.1)."""
+
+    der: bytes
+    key_id: KeyId
+    key_version: int
+    algorithm: str
 
 
 class Signed(_Message, frozen=True):

@@ -8,7 +8,15 @@ from aegis_kernel.domain.errors import BadRequestError
 from aegis_kernel.domain.key import Key
 from aegis_kernel.domain.lifecycle import Operation
 from aegis_kernel.engine.operations.declaration import Caller, Declaration, Effect
-from aegis_kernel.engine.operations.messages import GetKey, KeyAnswer, KeyList, ListKeys
+from aegis_kernel.engine.operations.messages import (
+    GetKey,
+    GetPublicKey,
+    KeyAnswer,
+    KeyList,
+    ListKeys,
+    PublicKey,
+)
+from aegis_kernel.engine.operations.require import require
 from aegis_kernel.engine.streams import decode_snapshot
 from aegis_kernel.spi.journal import Query
 
@@ -22,6 +30,20 @@ MAX_LIMIT = 500
 
 async def _get(bench: Bench, caller: Caller, key: Key | None, request: GetKey) -> Effect:
     return Effect()
+
+
+async def _get_public_key(
+    bench: Bench, caller: Caller, key: Key | None, request: GetPublicKey
+) -> Effect:
+    key = require(key)
+    version = key.version(request.key_version or key.current_version)
+    if version is None:
+        raise BadRequestError(f"version must be 1 to {key.current_version}")
+    opened = await bench.open(key, version.number)
+    der = opened.key.public_key
+    if der is None:
+        raise BadRequestError(f"An {key.spec.algorithm} key has no public key")
+    return Effect(answer=PublicKey(der, key.id, version.number, key.spec.algorithm))
 
 
 async def _list(bench: Bench, caller: Caller, key: Key | None, request: ListKeys) -> Effect:
@@ -60,4 +82,7 @@ def _query(request: ListKeys, after: int, limit: int) -> Query:
 
 
 GET: Declaration[GetKey, KeyAnswer] = Declaration(Operation.GET, _get, recorded=False)
+GET_PUBLIC_KEY: Declaration[GetPublicKey, PublicKey] = Declaration(
+    Operation.GET_PUBLIC_KEY, _get_public_key, recorded=False
+)
 LIST: Declaration[ListKeys, KeyList] = Declaration(Operation.LIST, _list, recorded=False)

@@ -11,6 +11,7 @@ from aegis_kernel.domain.audit import Severity
 from aegis_kernel.domain.errors import BadRequestError, IllegalOperationError
 from aegis_kernel.domain.key import Key, KeyId
 from aegis_kernel.domain.lifecycle import Operation
+from aegis_kernel.domain.spec import ObjectType
 from aegis_kernel.engine.operations.declaration import Caller, Declaration, Effect
 from aegis_kernel.engine.operations.messages import (
     Compromise,
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 async def _create(bench: Bench, caller: Caller, key: Key | None, request: CreateKey) -> Effect:
     key_id = KeyId(str(uuid4()))
+    if request.published and request.spec.object_type is not ObjectType.PRIVATE_KEY:
+        raise BadRequestError(f"An {request.spec.algorithm} key has no public key to publish")
     root = bench.root_for(request.spec, request.root_of_trust)
     material = await bench.make_material(request.spec, key_id, 1, root)
     created = events.KeyCreated(
@@ -39,6 +42,7 @@ async def _create(bench: Bench, caller: Caller, key: Key | None, request: Create
         root_of_trust=root,
         tags=request.tags,
         description=request.description,
+        published=request.published,
     )
     return Effect(key_id=key_id, events=(created,), material=(material,), key_version=1)
 
