@@ -30,10 +30,17 @@ from aegis_kernel.domain.errors import (
     UnavailableError,
 )
 from aegis_kernel.domain.key import Key, KeyId, KeyVersion
-from aegis_kernel.domain.lifecycle import KeyState, Operation
+from aegis_kernel.domain.lifecycle import KeyState, Operation, Usage
 from aegis_kernel.domain.principal import Principal, PrincipalKind, is_subject
 from aegis_kernel.domain.secret import Secret
-from aegis_kernel.domain.spec import Algorithm, Curve, KeySpec, SignatureAlgorithm
+from aegis_kernel.domain.spec import (
+    AgreementAlgorithm,
+    Algorithm,
+    Curve,
+    KeySpec,
+    MacAlgorithm,
+    SignatureAlgorithm,
+)
 from aegis_kernel.spi.audit_sink import AuditSink
 from aegis_kernel.spi.authenticator import Authenticated, Authenticator, Headers, TokenIssuer
 from aegis_kernel.spi.authorizer import Authorizer, Decision
@@ -57,7 +64,7 @@ from aegis_kernel.spi.journal import (
     Stored,
 )
 from aegis_kernel.spi.provider import HEALTHY, Health, Provider, Status
-from aegis_kernel.spi.root_of_trust import Binding, Material, OpenKey, RootOfTrust
+from aegis_kernel.spi.root_of_trust import Binding, KeyPair, Material, OpenKey, RootOfTrust
 from aegis_kernel.spi.settings import Env, SettingsSection, read_section, variables_of
 from aegis_kernel.spi.telemetry import OUTCOMES, Exposition, Observation, SinkLag, Telemetry
 
@@ -70,6 +77,7 @@ __all__ = [
     "SPI_VERSION",
     "SUCCESS",
     "AegisError",
+    "AgreementAlgorithm",
     "Algorithm",
     "Append",
     "Attributes",
@@ -102,12 +110,14 @@ __all__ = [
     "Key",
     "KeyId",
     "KeyNotFoundError",
+    "KeyPair",
     "KeySpec",
     "KeyState",
     "KeyVersion",
     "Kind",
     "Lease",
     "LedgerRecord",
+    "MacAlgorithm",
     "Material",
     "NoSettings",
     "NotFoundError",
@@ -140,6 +150,7 @@ __all__ = [
     "TooManyRequestsError",
     "UnauthorizedError",
     "UnavailableError",
+    "Usage",
     "canonical_bytes",
     "hookimpl",
     "is_subject",

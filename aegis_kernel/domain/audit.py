@@ -14,6 +14,7 @@ from aegis_kernel.domain.principal import PrincipalKind
 
 SUCCESS = "Success"
 INVALID_SIGNATURE = "InvalidSignature"
+INVALID_MAC = "InvalidMac"
 
 _RENAMED: Mapping[Operation, str] = {
     Operation.CREATE: "KeyCreated",
@@ -41,7 +42,7 @@ class AuditRecord(
     """Who attempted what, and how it ended. Its encoded bytes are what the ledger keeps.
 
     `ts` is RFC 3339 UTC with milliseconds; `event_id` is a UUIDv7, fixed before the first try to
-    commit. `outcome` is "Success", an error code, or "InvalidSignature". No context value, payload
+    commit. `outcome` is "Success", an error code, "InvalidSignature" or "InvalidMac". No context value, payload
     or material ever stands here.
     """
 

@@ -51,7 +51,36 @@ class Operation(StrEnum):
     DECRYPT = "Decrypt"
     WRAP = "Wrap"
     UNWRAP = "Unwrap"
+    GENERATE_DATA_KEY = "GenerateDataKey"
+    GENERATE_DATA_KEY_WRAPPED_ONLY = "GenerateDataKeyWrappedOnly"
+    GENERATE_DATA_KEY_PAIR = "GenerateDataKeyPair"
+    GENERATE_DATA_KEY_PAIR_WRAPPED_ONLY = "GenerateDataKeyPairWrappedOnly"
+    REENCRYPT = "ReEncrypt"
+    MAC = "Mac"
+    VERIFY_MAC = "VerifyMac"
+    DERIVE = "Derive"
+    RANDOM = "Random"
     AUTHENTICATE = "Authenticate"
+
+
+class Usage(StrEnum):
+    """What a key may be created for: the names of operations, and of one format."""
+
+    SIGN = "sign"
+    VERIFY = "verify"
+    ENCRYPT = "encrypt"
+    DECRYPT = "decrypt"
+    WRAP = "wrap"
+    UNWRAP = "unwrap"
+    GENERATE_DATA_KEY = "generateDataKey"
+    GENERATE_DATA_KEY_WRAPPED_ONLY = "generateDataKeyWrappedOnly"
+    GENERATE_DATA_KEY_PAIR = "generateDataKeyPair"
+    GENERATE_DATA_KEY_PAIR_WRAPPED_ONLY = "generateDataKeyPairWrappedOnly"
+    REENCRYPT = "reEncrypt"
+    MAC = "mac"
+    VERIFY_MAC = "verifyMac"
+    DERIVE = "derive"
+    WRAP_RFC5649 = "wrapRfc5649"
 
 
 class Scheduled(Enum):
@@ -84,10 +113,20 @@ LAW: Mapping[Operation, Rule] = MappingProxyType(
         Operation.SIGN: Rule("sign with", _ACTIVE),
         Operation.ENCRYPT: Rule("encrypt with", _ACTIVE),
         Operation.WRAP: Rule("wrap with", _ACTIVE),
+        Operation.GENERATE_DATA_KEY: Rule("generate a data key with", _ACTIVE),
+        Operation.GENERATE_DATA_KEY_WRAPPED_ONLY: Rule("generate a data key with", _ACTIVE),
+        Operation.GENERATE_DATA_KEY_PAIR: Rule("generate a data key pair with", _ACTIVE),
+        Operation.GENERATE_DATA_KEY_PAIR_WRAPPED_ONLY: Rule(
+            "generate a data key pair with", _ACTIVE
+        ),
+        Operation.MAC: Rule("make a MAC with", _ACTIVE),
+        Operation.DERIVE: Rule("derive with", _ACTIVE),
         # process
         Operation.VERIFY: Rule("verify with", _PROCESS),
         Operation.DECRYPT: Rule("decrypt with", _PROCESS),
         Operation.UNWRAP: Rule("unwrap with", _PROCESS),
+        Operation.VERIFY_MAC: Rule("verify a MAC with", _PROCESS),
+        Operation.REENCRYPT: Rule("re-encrypt from", _PROCESS),
         # transitions
         Operation.ACTIVATE: Rule("activate", _PRE_ACTIVE),
         Operation.DEACTIVATE: Rule("deactivate", _ACTIVE),
@@ -101,10 +140,31 @@ LAW: Mapping[Operation, Rule] = MappingProxyType(
         # without a key, so no state refuses them
         Operation.CREATE: Rule("create", frozenset()),
         Operation.LIST: Rule("list", frozenset()),
+        Operation.RANDOM: Rule("draw random bytes", frozenset()),
         Operation.AUTHENTICATE: Rule("authenticate", frozenset()),
         # reads
         Operation.GET: Rule("get", _ANY, True, Scheduled.EITHER),
         Operation.GET_PUBLIC_KEY: Rule("get the public key of", _LIVE, True, Scheduled.EITHER),
+    }
+)
+
+# Every operation that computes with a key: it takes one of these usages, and a refusal names the first.
+USAGES: Mapping[Operation, tuple[Usage, ...]] = MappingProxyType(
+    {
+        Operation.SIGN: (Usage.SIGN,),
+        Operation.VERIFY: (Usage.VERIFY,),
+        Operation.ENCRYPT: (Usage.ENCRYPT,),
+        Operation.DECRYPT: (Usage.DECRYPT,),
+        Operation.WRAP: (Usage.WRAP, Usage.WRAP_RFC5649),
+        Operation.UNWRAP: (Usage.UNWRAP, Usage.WRAP_RFC5649),
+        Operation.GENERATE_DATA_KEY: (Usage.GENERATE_DATA_KEY,),
+        Operation.GENERATE_DATA_KEY_WRAPPED_ONLY: (Usage.GENERATE_DATA_KEY_WRAPPED_ONLY,),
+        Operation.GENERATE_DATA_KEY_PAIR: (Usage.GENERATE_DATA_KEY_PAIR,),
+        Operation.GENERATE_DATA_KEY_PAIR_WRAPPED_ONLY: (Usage.GENERATE_DATA_KEY_PAIR_WRAPPED_ONLY,),
+        Operation.REENCRYPT: (Usage.REENCRYPT,),
+        Operation.MAC: (Usage.MAC,),
+        Operation.VERIFY_MAC: (Usage.VERIFY_MAC,),
+        Operation.DERIVE: (Usage.DERIVE,),
     }
 )
 
@@ -130,6 +190,7 @@ def permit(key: Key, operation: Operation) -> None:
             reason="key not scheduled for destruction",
         )
     _permit_disabled(key, operation, rule)
+    _permit_usage(key, operation, rule)
 
 
 def _permit_disabled(key: Key, operation: Operation, rule: Rule) -> None:
@@ -138,4 +199,16 @@ def _permit_disabled(key: Key, operation: Operation, rule: Rule) -> None:
     if operation is Operation.ENABLE and not key.disabled:
         raise IllegalOperationError(
             "Cannot enable a key that is not disabled", reason="key not disabled"
+        )
+
+
+def _permit_usage(key: Key, operation: Operation, rule: Rule) -> None:
+    usages = key.spec.usages
+    if usages is None:
+        return
+    needed = USAGES.get(operation)
+    if needed is not None and usages.isdisjoint(needed):
+        raise IllegalOperationError(
+            f"Cannot {rule.phrase} a key whose usages leave out {needed[0]}",
+            reason=f"usages leave out {needed[0]}",
         )

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from aegis_kernel.domain.errors import BadRequestError
+from aegis_kernel.domain.errors import BadRequestError, UnavailableError
 from aegis_kernel.domain.key import Key, KeyId
 from aegis_kernel.domain.lifecycle import Operation
 from aegis_kernel.domain.principal import Principal
@@ -16,7 +16,7 @@ from aegis_kernel.engine.opened import Opened, OpenedKeys
 from aegis_kernel.spi.authorizer import Authorizer
 from aegis_kernel.spi.context import Clock
 from aegis_kernel.spi.journal import Journal, PutMaterial
-from aegis_kernel.spi.root_of_trust import Binding, RootOfTrust
+from aegis_kernel.spi.root_of_trust import Binding, KeyPair, RootOfTrust
 
 
 class Destruction(msgspec.Struct, frozen=True):
@@ -76,6 +76,17 @@ class Bench:
         """Return new material of that root, ready to commit."""
         material = await self._roots[root].create(spec, Binding(key_id, version, spec))
         return PutMaterial(key_id, version, material)
+
+    async def generate_pair(self, key: Key, spec: KeySpec) -> KeyPair:
+        """Return a new key pair of `spec`, from the root that holds the key's current version."""
+        name = key.versions[-1].root_of_trust
+        root = self._roots.get(name)
+        if root is None:
+            raise UnavailableError(
+                "This key's root of trust is not configured here",
+                reason=f"add {name} to AEGIS_ROT_KIND",
+            )
+        return await root.generate_pair(spec)
 
     async def destroy_material(self, key: Key) -> None:
         """Have each version's root destroy what it holds itself."""

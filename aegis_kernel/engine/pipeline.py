@@ -20,7 +20,7 @@ from aegis_kernel.domain.errors import (
     UnavailableError,
 )
 from aegis_kernel.domain.key import Key, KeyId, KeyVersion, key_stream
-from aegis_kernel.domain.lifecycle import LAW, permit
+from aegis_kernel.domain.lifecycle import LAW, Operation, permit
 from aegis_kernel.engine import masters
 from aegis_kernel.engine.bench import Bench
 from aegis_kernel.engine.commit import Committer
@@ -154,7 +154,8 @@ class Pipeline:
         decision = self._authorizer.decide(principal, operation, key, job.request)
         if not decision.allowed:
             raise PermissionDeniedError(
-                f"{principal.subject} is not permitted to {LAW[operation].phrase} this key",
+                f"{principal.subject} is not permitted to {LAW[operation].phrase}"
+                f"{'' if operation is Operation.RANDOM else ' this key'}",
                 reason=decision.reason,
             )
 

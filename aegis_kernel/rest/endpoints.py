@@ -6,9 +6,11 @@ from typing import Any
 
 from aegis_kernel.rest import (
     routes_crypto,
+    routes_data_keys,
     routes_keys,
     routes_lifecycle,
     routes_public_keys,
+    routes_secrets,
     routes_system,
 )
 from aegis_kernel.rest.endpoint import Endpoint, Page
@@ -30,6 +32,14 @@ ENDPOINTS: tuple[Endpoint[Any, Any, Any], ...] = (
     routes_crypto.DECRYPT,
     routes_crypto.WRAP,
     routes_crypto.UNWRAP,
+    routes_data_keys.GENERATE,
+    routes_data_keys.GENERATE_WRAPPED,
+    routes_data_keys.GENERATE_PAIR,
+    routes_data_keys.GENERATE_PAIR_WRAPPED,
+    routes_secrets.MAC,
+    routes_secrets.VERIFY_MAC,
+    routes_secrets.DERIVE,
+    routes_secrets.RANDOM,
 )
 
 PAGES: tuple[Page, ...] = (

@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
+from aegis_kernel.domain.errors import BadRequestError
 from aegis_kernel.domain.key import Key
-from aegis_kernel.domain.lifecycle import KeyState
+from aegis_kernel.domain.lifecycle import KeyState, Usage
 from aegis_kernel.domain.spec import Algorithm, Curve, KeySpec, ObjectType
 from aegis_kernel.rest.schemas import (
     Description,
@@ -24,6 +25,16 @@ from aegis_kernel.rest.schemas import (
     wire_time_or_unset,
 )
 
+Usages = Annotated[
+    list[Usage],
+    Meta(
+        min_length=1,
+        max_length=len(Usage),
+        description="What the key is for, each once; without it, all that its algorithm can.",
+        extra_json_schema={"uniqueItems": True},
+    ),
+]
+
 
 class _Spec(Wire, frozen=True, tag_field="algorithm"):
     name: Name
@@ -32,26 +43,31 @@ class _Spec(Wire, frozen=True, tag_field="algorithm"):
 class AesSpec(_Spec, frozen=True, tag="AES"):
     size_bits: Literal[128, 192, 256]
     object_type: Literal["SymmetricKey"] | UnsetType = UNSET
+    usages: Usages | UnsetType = UNSET
 
 
 class RsaSpec(_Spec, frozen=True, tag="RSA"):
     size_bits: Literal[2048, 3072, 4096]
     object_type: Literal["PrivateKey"] | UnsetType = UNSET
+    usages: Usages | UnsetType = UNSET
 
 
 class HmacSpec(_Spec, frozen=True, tag="HMAC"):
     size_bits: Literal[256, 384, 512]
     object_type: Literal["SymmetricKey"] | UnsetType = UNSET
+    usages: Usages | UnsetType = UNSET
 
 
 class EcSpec(_Spec, frozen=True, tag="EC"):
     curve: Literal["P-256", "P-384", "P-521", "secp256k1"]
     object_type: Literal["PrivateKey"] | UnsetType = UNSET
+    usages: Usages | UnsetType = UNSET
 
 
 class EdDsaSpec(_Spec, frozen=True, tag="EdDSA"):
     curve: Literal["Ed25519", "Ed448"]
     object_type: Literal["PrivateKey"] | UnsetType = UNSET
+    usages: Usages | UnsetType = UNSET
 
 
 Spec = AesSpec | RsaSpec | HmacSpec | EcSpec | EdDsaSpec
@@ -61,8 +77,26 @@ def to_key_spec(spec: Spec) -> KeySpec:
     """Return the kernel's words for a spec that the codec has accepted."""
     algorithm = Algorithm(str(spec.__struct_config__.tag))
     if isinstance(spec, EcSpec | EdDsaSpec):
-        return KeySpec(name=spec.name, algorithm=algorithm, curve=Curve(spec.curve))
-    return KeySpec(name=spec.name, algorithm=algorithm, size_bits=spec.size_bits)
+        return KeySpec(
+            name=spec.name,
+            algorithm=algorithm,
+            curve=Curve(spec.curve),
+            usages=_to_usages(spec.usages),
+        )
+    return KeySpec(
+        name=spec.name,
+        algorithm=algorithm,
+        size_bits=spec.size_bits,
+        usages=_to_usages(spec.usages),
+    )
+
+
+def _to_usages(usages: list[Usage] | UnsetType) -> frozenset[Usage] | None:
+    if usages is UNSET:
+        return None
+    if len(set(usages)) != len(usages):
+        raise BadRequestError("usages names one twice")
+    return frozenset(usages)
 
 
 class SpecView(Wire, frozen=True):
@@ -71,6 +105,7 @@ class SpecView(Wire, frozen=True):
     size_bits: int | UnsetType = UNSET
     curve: Curve | UnsetType = UNSET
     object_type: ObjectType | UnsetType = UNSET
+    usages: list[Usage] | UnsetType = UNSET
 
 
 def spec_view(spec: KeySpec) -> SpecView:
@@ -80,6 +115,7 @@ def spec_view(spec: KeySpec) -> SpecView:
         size_bits=or_unset(spec.size_bits),
         curve=or_unset(spec.curve),
         object_type=spec.object_type,
+        usages=UNSET if spec.usages is None else sorted(spec.usages),
     )
 
 

@@ -11,7 +11,7 @@ from aegis_kernel.domain.errors import BadRequestError
 from aegis_kernel.domain.key import KeyId
 from aegis_kernel.domain.lifecycle import Operation
 from aegis_kernel.domain.secret import Secret
-from aegis_kernel.domain.spec import KeySpec, SignatureAlgorithm
+from aegis_kernel.domain.spec import AgreementAlgorithm, KeySpec, MacAlgorithm, SignatureAlgorithm
 from aegis_kernel.spi.provider import Provider
 
 
@@ -31,6 +31,13 @@ class Material(msgspec.Struct, frozen=True):
 
     root_of_trust: str
     wrapped: Secret
+
+
+class KeyPair(msgspec.Struct, frozen=True):
+    """A key pair that the root does not keep: PKCS #8 (RFC 5958) and SubjectPublicKeyInfo, DER."""
+
+    private: Secret
+    public: bytes
 
 
 class OpenKey(Protocol):
@@ -80,6 +87,35 @@ class OpenKey(Protocol):
         """Return the wrapped key bytes. Raises as `decrypt` does."""
         raise BadRequestError("This key does not unwrap; AES keys do")
 
+    async def wrap_rfc5649(self, key_bytes: Secret) -> bytes:
+        """Return `key_bytes`, 1 to 4096 bytes, wrapped by RFC 5649 under the key itself.
+
+        Only for keys whose spec has the usage wrapRfc5649; these do nothing else.
+        """
+        raise BadRequestError("This key does not wrap in the format rfc5649")
+
+    async def unwrap_rfc5649(self, wrapped: bytes) -> Secret:
+        """Return what RFC 5649 wrapped. Raises DecryptionFailedError (`NOT_AUTHENTIC`)."""
+        raise BadRequestError("This key does not unwrap the format rfc5649")
+
+    async def mac(self, algorithm: MacAlgorithm, message: bytes) -> bytes:
+        """Return the MAC of `message`, in the full length of the algorithm's hash."""
+        raise BadRequestError("This key does not make MACs; create an HMAC key for that")
+
+    async def verify_mac(self, algorithm: MacAlgorithm, message: bytes, mac: bytes) -> bool:
+        """Return True only if `mac` is the whole MAC of `message`, compared in constant time."""
+        raise BadRequestError("This key does not verify MACs; HMAC keys do")
+
+    async def derive(
+        self, algorithm: AgreementAlgorithm, peer: bytes, info: bytes, length_bytes: int
+    ) -> Secret:
+        """Return `length_bytes` of HKDF (RFC 5869, no salt, `info`) over the ECDH secret with `peer`.
+
+        `peer` is a DER SubjectPublicKeyInfo; one that is no point of this key's curve is refused
+        with BadRequestError. The ECDH secret itself never leaves the root.
+        """
+        raise BadRequestError("This key does not derive; create an EC key for that")
+
 
 class RootOfTrust(Provider, Protocol):
     """Makes, opens and destroys material."""
@@ -113,6 +149,13 @@ class RootOfTrust(Provider, Protocol):
         foreign material must never open.
         """
         ...
+
+    async def generate_pair(self, spec: KeySpec) -> KeyPair:
+        """Return a new key pair of `spec` (RSA, EC, EdDSA) that the root keeps no copy of.
+
+        Raises BadRequestError where the root makes none; then its data keys are symmetric.
+        """
+        raise BadRequestError("This key's root of trust generates no data key pairs")
 
     async def destroy(self, material: Material) -> None:
         """Destroy what the root itself holds of it; the journal deletes its own row afterwards."""

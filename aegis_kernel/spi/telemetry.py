@@ -7,7 +7,7 @@ from typing import Protocol
 import msgspec
 
 from aegis_kernel.domain import errors
-from aegis_kernel.domain.audit import INVALID_SIGNATURE, SUCCESS
+from aegis_kernel.domain.audit import INVALID_MAC, INVALID_SIGNATURE, SUCCESS
 from aegis_kernel.domain.key import KeyId
 from aegis_kernel.domain.lifecycle import Operation
 from aegis_kernel.domain.principal import Principal
@@ -15,7 +15,7 @@ from aegis_kernel.spi.authenticator import Headers
 from aegis_kernel.spi.provider import Provider
 
 #: Everything that `end` is ever told: a label made of it has few values.
-OUTCOMES: frozenset[str] = frozenset({SUCCESS, INVALID_SIGNATURE}) | {
+OUTCOMES: frozenset[str] = frozenset({SUCCESS, INVALID_SIGNATURE, INVALID_MAC}) | {
     error.code
     for error in vars(errors).values()
     if isinstance(error, type) and issubclass(error, errors.AegisError) and hasattr(error, "code")

@@ -20,9 +20,17 @@ EXPECTED = """
 Sign                 . A . . .   no   no
 Encrypt              . A . . .   no   no
 Wrap                 . A . . .   no   no
+GenerateDataKey      . A . . .   no   no
+GenerateDataKeyWrappedOnly      . A . . .   no   no
+GenerateDataKeyPair  . A . . .   no   no
+GenerateDataKeyPairWrappedOnly  . A . . .   no   no
+Mac                  . A . . .   no   no
+Derive               . A . . .   no   no
 Verify               . A D . .   no   no
 Decrypt              . A D . .   no   no
 Unwrap               . A D . .   no   no
+VerifyMac            . A D . .   no   no
+ReEncrypt            . A D . .   no   no
 Activate             P . . . .   no   no
 Deactivate           . A . . .   no   no
 Rotate               . A . . .   no   no
@@ -41,7 +49,7 @@ ROWS = {
     for cells in (line.split() for line in EXPECTED.strip().splitlines())
 }
 LETTERS = dict(zip(KeyState, "PADCX", strict=True))
-KEYLESS = {Operation.CREATE, Operation.LIST, Operation.AUTHENTICATE}
+KEYLESS = {Operation.CREATE, Operation.LIST, Operation.AUTHENTICATE, Operation.RANDOM}
 
 
 def key_in(state: KeyState, *, disabled: bool = False, scheduled: bool = False) -> Key:

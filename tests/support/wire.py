@@ -15,9 +15,9 @@ async def new_key(client: httpx.AsyncClient, **spec: object) -> str:
     return key_id
 
 
-async def active_key(client: httpx.AsyncClient) -> str:
-    """Create and activate an AES-256 key, and return its id."""
-    key_id = await new_key(client)
+async def active_key(client: httpx.AsyncClient, **spec: object) -> str:
+    """Create and activate a key, AES-256 unless said otherwise, and return its id."""
+    key_id = await new_key(client, **spec)
     await client.post(f"/v1/keys/{key_id}/activate")
     return key_id
 

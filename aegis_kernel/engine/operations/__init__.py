@@ -1,7 +1,16 @@
 """What can be asked: one declaration per operation, with its request and its answer."""
 
+from aegis_kernel.engine.operations.data_keys import (
+    GENERATE_DATA_KEY,
+    GENERATE_DATA_KEY_PAIR,
+    GENERATE_DATA_KEY_PAIR_WRAPPED_ONLY,
+    GENERATE_DATA_KEY_WRAPPED_ONLY,
+)
+from aegis_kernel.engine.operations.derive import DERIVE
+from aegis_kernel.engine.operations.macs import MAC, VERIFY_MAC
 from aegis_kernel.engine.operations.process import DECRYPT, UNWRAP, VERIFY
 from aegis_kernel.engine.operations.protect import ENCRYPT, SIGN, WRAP
+from aegis_kernel.engine.operations.random import RANDOM
 from aegis_kernel.engine.operations.reads import GET, GET_PUBLIC_KEY, LIST
 from aegis_kernel.engine.operations.transitions import (
     ACTIVATE,
@@ -23,17 +32,25 @@ __all__ = [
     "CREATE",
     "DEACTIVATE",
     "DECRYPT",
+    "DERIVE",
     "DESTROY",
     "DISABLE",
     "ENABLE",
     "ENCRYPT",
+    "GENERATE_DATA_KEY",
+    "GENERATE_DATA_KEY_PAIR",
+    "GENERATE_DATA_KEY_PAIR_WRAPPED_ONLY",
+    "GENERATE_DATA_KEY_WRAPPED_ONLY",
     "GET",
     "GET_PUBLIC_KEY",
     "LIST",
+    "MAC",
+    "RANDOM",
     "ROTATE",
     "SCHEDULE_DESTRUCTION",
     "SIGN",
     "UNWRAP",
     "VERIFY",
+    "VERIFY_MAC",
     "WRAP",
 ]

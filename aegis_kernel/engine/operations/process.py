@@ -2,49 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from aegis_kernel.domain.audit import INVALID_SIGNATURE, SUCCESS
 from aegis_kernel.domain.ciphertext import NOT_AUTHENTIC, Kind, parse_header
 from aegis_kernel.domain.context import canonical_bytes
 from aegis_kernel.domain.errors import BadRequestError, DecryptionFailedError
-from aegis_kernel.domain.key import Key, KeyVersion
+from aegis_kernel.domain.key import Key
 from aegis_kernel.domain.lifecycle import Operation
 from aegis_kernel.engine.operations.declaration import Caller, Declaration, Effect
 from aegis_kernel.engine.operations.messages import Decrypt, Decrypted, Unwrap, Verified, Verify
 from aegis_kernel.engine.operations.require import require
+from aegis_kernel.engine.operations.versions import find_version
 
 if TYPE_CHECKING:
     from aegis_kernel.engine.bench import Bench
     from aegis_kernel.engine.opened import Opened
 
-# A verification costs 20 to 90 µs of the event loop for each version that it tries.
-MAX_VERSIONS_TRIED = 16
-
 
 async def _verify(bench: Bench, caller: Caller, key: Key | None, request: Verify) -> Effect:
     key = require(key)
-    candidates = _candidates(key, request.key_version)
-    for version in candidates[:MAX_VERSIONS_TRIED]:
-        opened = await bench.open(key, version.number)
-        if await opened.key.verify(request.algorithm, request.message, request.signature):
-            return _verified(request, version.number)
-    if len(candidates) > MAX_VERSIONS_TRIED:
-        raise BadRequestError(
-            f"None of the newest {MAX_VERSIONS_TRIED} versions made this signature; "
-            "name an older one with keyVersion"
-        )
-    return _verified(request, None)
-
-
-def _candidates(key: Key, number: int | None) -> Sequence[KeyVersion]:
-    if number is None:
-        return [version for version in reversed(key.versions) if version.is_processable]
-    version = key.version(number)
-    if version is None or not version.is_processable:
-        raise BadRequestError(f"keyVersion must be a usable version, 1 to {key.current_version}")
-    return [version]
+    version = await find_version(
+        bench,
+        key,
+        request.key_version,
+        lambda opened: opened.verify(request.algorithm, request.message, request.signature),
+        "signature",
+    )
+    return _verified(request, version)
 
 
 def _verified(request: Verify, version: int | None) -> Effect:

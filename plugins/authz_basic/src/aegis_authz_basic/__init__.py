@@ -1,4 +1,4 @@
-"""Authorizer: admins may all, a key's owner may all on it, everyone may create and list."""
+"""Authorizer: admins may all, a key's owner may all on it, everyone may create, list and draw random bytes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["BasicAuthorizer", "Plugin"]
 ADMINS = "admins"
 
 # A list shows only keys that the caller may GET: the kernel asks for each of them.
-OPEN_TO_ALL = frozenset({Operation.CREATE, Operation.LIST})
+OPEN_TO_ALL = frozenset({Operation.CREATE, Operation.LIST, Operation.RANDOM})
 
 ADMIN = Decision(True, "admin")
 OPEN = Decision(True, "open to every principal")

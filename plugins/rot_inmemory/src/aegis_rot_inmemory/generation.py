@@ -7,9 +7,22 @@ from collections.abc import Mapping
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
 
-from aegis_kernel import Algorithm, Curve, KeySpec, SignatureAlgorithm
+from aegis_kernel import (
+    Algorithm,
+    BadRequestError,
+    Curve,
+    KeyPair,
+    KeySpec,
+    Secret,
+    SignatureAlgorithm,
+)
 from aegis_rot_inmemory.material import KeyBytes
 
 # The specs of the keys that stand beside another one in dev mode, by the one algorithm that each is for.
@@ -22,6 +35,7 @@ COMPANIONS: Mapping[SignatureAlgorithm, KeySpec] = {
     ),
 }
 
+_SYMMETRIC = frozenset({Algorithm.AES, Algorithm.HMAC})
 _PUBLIC_EXPONENT = 65537  # FIPS 186-5 §A.1.1
 
 _EC_CURVES: Mapping[Curve, type[ec.EllipticCurve]] = {
@@ -46,13 +60,26 @@ def generate(spec: KeySpec, with_companions: bool) -> KeyBytes:
     )
 
 
+def generate_pair(spec: KeySpec) -> KeyPair:
+    """Return a key pair that stays nowhere here. RSA-4096 takes some seconds: call it in a thread."""
+    private = _private(spec)
+    public = private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return KeyPair(Secret(_pkcs8(private)), public)
+
+
 def _own(spec: KeySpec) -> bytes:
+    if spec.algorithm in _SYMMETRIC:
+        assert spec.size_bits is not None  # a KeySpec has a size where it has no curve
+        return secrets.token_bytes(spec.size_bits // 8)
+    return _pkcs8(_private(spec))
+
+
+def _private(spec: KeySpec) -> PrivateKeyTypes:
     if spec.curve is not None:
-        return _pkcs8(_on(spec.curve))
-    assert spec.size_bits is not None  # a KeySpec has a size where it has no curve
-    if spec.algorithm is Algorithm.RSA:
-        return _pkcs8(rsa.generate_private_key(_PUBLIC_EXPONENT, spec.size_bits))
-    return secrets.token_bytes(spec.size_bits // 8)
+        return _on(spec.curve)
+    if spec.algorithm is not Algorithm.RSA or spec.size_bits is None:
+        raise BadRequestError(f"{spec.algorithm} keys are no pairs")
+    return rsa.generate_private_key(_PUBLIC_EXPONENT, spec.size_bits)
 
 
 def _on(curve: Curve) -> PrivateKeyTypes:

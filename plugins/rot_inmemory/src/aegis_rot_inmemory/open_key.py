@@ -6,13 +6,14 @@ from collections.abc import Sequence
 
 from aegis_kernel import (
     NOT_AUTHENTIC,
-    Algorithm,
+    AgreementAlgorithm,
     BadRequestError,
     Binding,
     DecryptionFailedError,
     Executor,
     Header,
     InternalError,
+    KeySpec,
     Kind,
     OpenKey,
     Secret,
@@ -20,24 +21,9 @@ from aegis_kernel import (
     Suite,
 )
 from aegis_rot_inmemory import suite
+from aegis_rot_inmemory.agreement import agree
 from aegis_rot_inmemory.generation import COMPANIONS
-from aegis_rot_inmemory.material import KeyBytes
 from aegis_rot_inmemory.signing import Signer
-
-
-def open_key_bytes(
-    key_bytes: KeyBytes, binding: Binding, executor: Executor, dev_mode: bool
-) -> OpenKey:
-    """Return the open key; its companions stay shut outside dev mode."""
-    spec = binding.spec
-    signers = _companions(key_bytes) if dev_mode else ()
-    if spec.algorithm is Algorithm.AES:
-        return AesKey(binding, Secret(key_bytes.own), signers, executor, dev_mode)
-    if spec.algorithm is Algorithm.HMAC:
-        return SigningKey(None, signers, executor, dev_mode)
-    return SigningKey(
-        Signer.load(key_bytes.own, spec.signature_algorithms), signers, executor, dev_mode
-    )
 
 
 class SigningKey(OpenKey):
@@ -71,6 +57,31 @@ class SigningKey(OpenKey):
         may_rotate = self._dev_mode and algorithm in COMPANIONS
         remedy = f"{'rotate it, or ' if may_rotate else ''}{_remedy(algorithm)}"
         raise BadRequestError(f"This key version does not sign with {algorithm}; {remedy}")
+
+
+class PrivateKey(SigningKey):
+    """Signs; on the curves of EC it derives as well."""
+
+    def __init__(
+        self,
+        spec: KeySpec,
+        own: Signer,
+        companions: Sequence[Signer],
+        executor: Executor,
+        dev_mode: bool,
+    ) -> None:
+        super().__init__(own, companions, executor, dev_mode)
+        self._agreement = spec.agreement_algorithm
+        self._agreeing = own.agreeing_key
+        self._is_slow = own.is_slow
+
+    async def derive(
+        self, algorithm: AgreementAlgorithm, peer: bytes, info: bytes, length_bytes: int
+    ) -> Secret:
+        if self._agreeing is None or algorithm is not self._agreement:
+            raise BadRequestError(f"This key does not derive with {algorithm}")
+        arguments = self._agreeing, algorithm, peer, info, length_bytes
+        return await self._executor.run(agree, *arguments) if self._is_slow else agree(*arguments)
 
 
 class AesKey(SigningKey):
@@ -108,13 +119,6 @@ class AesKey(SigningKey):
     async def unwrap(self, header: bytes, body: bytes, context: bytes) -> Secret:
         _admit_own(header, self._wrap_header)
         return Secret(suite.unwrap(self._key.reveal(), header, body, context))
-
-
-def _companions(key_bytes: KeyBytes) -> Sequence[Signer]:
-    return [
-        Signer.load(pkcs8, frozenset({algorithm}))
-        for algorithm, pkcs8 in key_bytes.companions.items()
-    ]
 
 
 def _header(binding: Binding, kind: Kind) -> bytes:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from aegis_kernel import (
     HEALTHY,
     Algorithm,
     Binding,
     Health,
+    KeyPair,
     KeySpec,
     Material,
     OpenKey,
@@ -17,17 +20,36 @@ from aegis_kernel import (
     SignatureAlgorithm,
     Status,
     UnavailableError,
+    Usage,
 )
-from aegis_rot_inmemory.generation import companion_algorithms, generate
+from aegis_rot_inmemory.generation import companion_algorithms, generate, generate_pair
 from aegis_rot_inmemory.master import Wrapping, decode, wrapping_of
 from aegis_rot_inmemory.master_file import default_file, load_or_make
 from aegis_rot_inmemory.material import open_material, seal_material
-from aegis_rot_inmemory.open_key import open_key_bytes
+from aegis_rot_inmemory.opening import open_key_bytes
 from aegis_rot_inmemory.settings import InMemorySettings
 
 _LIFE = frozenset({Operation.CREATE, Operation.ROTATE, Operation.DESTROY})
 _SIGNING = frozenset({Operation.SIGN, Operation.VERIFY})
-_AES = frozenset({Operation.ENCRYPT, Operation.DECRYPT, Operation.WRAP, Operation.UNWRAP})
+# What keys of an algorithm do, beside signing and deriving, in one way only.
+_DOES: Mapping[Algorithm, frozenset[Operation]] = {
+    Algorithm.AES: frozenset(
+        {
+            Operation.ENCRYPT,
+            Operation.DECRYPT,
+            Operation.REENCRYPT,
+            Operation.WRAP,
+            Operation.UNWRAP,
+            Operation.GENERATE_DATA_KEY,
+            Operation.GENERATE_DATA_KEY_WRAPPED_ONLY,
+            Operation.GENERATE_DATA_KEY_PAIR,
+            Operation.GENERATE_DATA_KEY_PAIR_WRAPPED_ONLY,
+        }
+    ),
+    Algorithm.HMAC: frozenset({Operation.MAC, Operation.VERIFY_MAC}),
+    Algorithm.EC: frozenset({Operation.DERIVE}),
+}
+_KWP = frozenset({Operation.WRAP, Operation.UNWRAP})
 
 
 class InMemoryRootOfTrust(RootOfTrust):
@@ -63,7 +85,7 @@ class InMemoryRootOfTrust(RootOfTrust):
             return bool(pairing) if algorithm is None else algorithm in pairing
         if algorithm is not None:
             return False
-        return operation in _LIFE or (operation in _AES and spec.algorithm is Algorithm.AES)
+        return operation in _LIFE or operation in _abilities(spec)
 
     async def create(self, spec: KeySpec, binding: Binding) -> Material:
         wrapping_key = self._wrapping_key()
@@ -73,6 +95,9 @@ class InMemoryRootOfTrust(RootOfTrust):
     async def open_key(self, material: Material, binding: Binding) -> OpenKey:
         key_bytes = open_material(self._wrapping_key(), binding, material)
         return open_key_bytes(key_bytes, binding, self._executor, self._dev_mode)
+
+    async def generate_pair(self, spec: KeySpec) -> KeyPair:
+        return await self._executor.run(generate_pair, spec)
 
     async def destroy(self, material: Material) -> None:
         """Do nothing: all there is of it stands in the journal's row."""
@@ -90,3 +115,9 @@ class InMemoryRootOfTrust(RootOfTrust):
         if self._settings.master_key is not None:
             return decode(self._settings.master_key)
         return load_or_make(self._settings.master_key_file or default_file(self._data_dir))
+
+
+def _abilities(spec: KeySpec) -> frozenset[Operation]:
+    if Usage.WRAP_RFC5649 in (spec.usages or ()):
+        return _KWP
+    return _DOES.get(spec.algorithm, frozenset())

@@ -48,13 +48,14 @@ _ARGUMENTS: Mapping[SignatureAlgorithm, tuple[Any, ...]] = {
 class Signer:
     """A private key and the algorithms that it is used with, and no others.
 
-    `is_slow` says that a signature takes more than 100 µs and belongs in a thread. Verifying never
+    `agreeing_key` is the private key itself if it is one of EC, which derives too. `is_slow` says that a signature takes more than 100 µs and belongs in a thread. Verifying never
     does.
     """
 
     def __init__(self, private: _PrivateKey, algorithms: frozenset[SignatureAlgorithm]) -> None:
         self.algorithms = algorithms
         self.is_slow = _is_slow(private)
+        self.agreeing_key = private if isinstance(private, ec.EllipticCurvePrivateKey) else None
         self._public = private.public_key()
         self._sign: Callable[..., bytes] = private.sign
         self._verify: Callable[..., None] = self._public.verify

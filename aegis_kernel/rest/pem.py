@@ -1,0 +1,32 @@
+"""The textual form of public keys (RFC 7468 §13): DER between two lines."""
+
+from __future__ import annotations
+
+from binascii import Error, a2b_base64, b2a_base64
+
+from aegis_kernel.domain.errors import BadRequestError
+
+_BEGIN = "-----BEGIN PUBLIC KEY-----"
+_END = "-----END PUBLIC KEY-----"
+_BYTES_PER_LINE = 48
+
+
+def public_key_pem(der: bytes) -> str:
+    """Return the PEM of a DER SubjectPublicKeyInfo, in lines of 64 characters."""
+    starts = range(0, len(der), _BYTES_PER_LINE)
+    lines = [b2a_base64(der[at : at + _BYTES_PER_LINE]).decode() for at in starts]
+    return f"{_BEGIN}\n{''.join(lines)}{_END}\n"
+
+
+def public_key_der(pem: str, field: str) -> bytes:
+    """Return what stands between the two lines; whether it is a key is for the root of trust.
+
+    Raises BadRequestError, which names `field`, for anything but one PEM block of a public key.
+    """
+    lines = [line.strip() for line in pem.strip().splitlines()]
+    if len(lines) < 3 or lines[0] != _BEGIN or lines[-1] != _END:
+        raise BadRequestError(f'{field} is a PEM block of the type "PUBLIC KEY" (RFC 7468)')
+    try:
+        return a2b_base64("".join(lines[1:-1]), strict_mode=True)
+    except (Error, ValueError):
+        raise BadRequestError(f"{field} does not hold base64") from None
