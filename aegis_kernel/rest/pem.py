@@ -1,21 +1,13 @@
-"""The textual form of public keys (RFC 7468 §13): DER between two lines."""
+"""Public keys as callers send them: PEM (RFC 7468 §13) in, DER out."""
 
 from __future__ import annotations
 
-from binascii import Error, a2b_base64, b2a_base64
+from binascii import Error, a2b_base64
 
 from aegis_kernel.domain.errors import BadRequestError
 
 _BEGIN = "-----BEGIN PUBLIC KEY-----"
 _END = "-----END PUBLIC KEY-----"
-_BYTES_PER_LINE = 48
-
-
-def public_key_pem(der: bytes) -> str:
-    """Return the PEM of a DER SubjectPublicKeyInfo, in lines of 64 characters."""
-    starts = range(0, len(der), _BYTES_PER_LINE)
-    lines = [b2a_base64(der[at : at + _BYTES_PER_LINE]).decode() for at in starts]
-    return f"{_BEGIN}\n{''.join(lines)}{_END}\n"
 
 
 def public_key_der(pem: str, field: str) -> bytes:

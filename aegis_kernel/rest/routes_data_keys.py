@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from aegis_kernel.domain.errors import IllegalOperationError, InternalError
 from aegis_kernel.engine import operations
 from aegis_kernel.engine.operations import messages
+from aegis_kernel.engine.public_keys import pem
 from aegis_kernel.rest.endpoint import Endpoint
-from aegis_kernel.rest.pem import public_key_pem
 from aegis_kernel.rest.schemas import or_none
 from aegis_kernel.rest.schemas_data_keys import (
     DataKeyPairRequest,
@@ -23,7 +23,7 @@ from aegis_kernel.rest.schemas_data_keys import (
 
 _KEY_BYTES = bytes(range(32))
 _WRAPPED = bytes.fromhex("0101020078")
-_PEM = public_key_pem(
+_PEM = pem(
     bytes.fromhex(
         "3059301306072a8648ce3d020106082a8648ce3d03010703420004"
         "6b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296"
@@ -64,7 +64,7 @@ def _pair(answered: messages.DataKey, taken: DataKeyPairRequest) -> DataKeyPairR
     return DataKeyPairResponse(
         plaintext_base64=_plaintext(answered),
         wrapped_key_base64=answered.wrapped,
-        public_key_pem=public_key_pem(answered.public or b""),
+        public_key_pem=pem(answered.public or b""),
         key_version=answered.key_version,
         algorithm=answered.algorithm,
     )
@@ -75,7 +75,7 @@ def _wrapped_pair(
 ) -> WrappedDataKeyPairResponse:
     return WrappedDataKeyPairResponse(
         wrapped_key_base64=answered.wrapped,
-        public_key_pem=public_key_pem(answered.public or b""),
+        public_key_pem=pem(answered.public or b""),
         key_version=answered.key_version,
         algorithm=answered.algorithm,
     )

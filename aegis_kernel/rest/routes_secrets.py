@@ -6,9 +6,10 @@ from aegis_kernel.domain.errors import IllegalOperationError
 from aegis_kernel.domain.spec import AgreementAlgorithm, MacAlgorithm
 from aegis_kernel.engine import operations
 from aegis_kernel.engine.operations import messages
+from aegis_kernel.engine.public_keys import pem
 from aegis_kernel.rest.codec import Base64
 from aegis_kernel.rest.endpoint import Endpoint, HeaderField
-from aegis_kernel.rest.pem import public_key_der, public_key_pem
+from aegis_kernel.rest.pem import public_key_der
 from aegis_kernel.rest.schemas import ShortBase64, or_none
 from aegis_kernel.rest.schemas_secrets import (
     DeriveRequest,
@@ -24,7 +25,7 @@ from aegis_kernel.rest.schemas_secrets import (
 
 _MAC = bytes.fromhex("5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843")
 _SECRET = bytes(range(32))
-_PEM = public_key_pem(
+_PEM = pem(
     bytes.fromhex(
         "3059301306072a8648ce3d020106082a8648ce3d03010703420004"
         "6b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296"

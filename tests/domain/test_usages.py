@@ -14,6 +14,7 @@ from tests.domain.test_lifecycle import key_in
 MANAGEMENT = {
     Operation.CREATE,
     Operation.GET,
+    Operation.GET_PUBLIC_KEY,
     Operation.LIST,
     Operation.ACTIVATE,
     Operation.DEACTIVATE,
