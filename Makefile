@@ -1,4 +1,4 @@
-# make run · test · check · docs · lock · clean. Each sets up .venv first; python3 (3.11 or later) and make are enough.
+# make run · test · check · bench-floor · docs · lock · clean. Each sets up .venv first; python3 (3.11 or later) and make are enough.
 
 PYTHON  ?= python3
 WORKERS ?= 2
@@ -8,7 +8,7 @@ READY   := .venv/.ready
 PLUGINS := $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))
 EXAMPLES := $(wildcard docs/examples/*/src)
 
-.PHONY: run test check docs lock clean
+.PHONY: run test check docs lock clean bench-floor
 .DELETE_ON_ERROR:
 
 run: $(READY)
@@ -17,6 +17,9 @@ run: $(READY)
 # A file stays in one worker: its tests may share a server, and an order.
 test: $(READY)
 	@$(BIN)/pytest -n $(WORKERS) --dist loadfile
+
+bench-floor: $(READY)  # needs wrk (Debian: wrk) and two cores
+	$(BIN)/python -m benchmarks.floor
 
 check: $(READY)
 	$(BIN)/ruff check .
