@@ -56,6 +56,6 @@ def _parse(query: bytes) -> dict[str, Any]:
 
 
 def _number(name: str, text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= 9):
+    if not (text.isascii() and text.isdigit() and len(text) <= 10):
         raise BadRequestError(f"{name} must be a whole number")
     return int(text)
