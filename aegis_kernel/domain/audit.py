@@ -25,6 +25,8 @@ _RENAMED: Mapping[Operation, str] = {
     Operation.SCHEDULE_DESTRUCTION: "KeyDestructionScheduled",
     Operation.CANCEL_DESTRUCTION: "KeyDestructionCancelled",
     Operation.DESTROY: "KeyDestroyed",
+    Operation.UPDATE: "KeyUpdated",
+    Operation.ANNOUNCE_ROTATION: "RotationDue",
 }
 
 AUDIT_OP: Mapping[Operation, str] = MappingProxyType(

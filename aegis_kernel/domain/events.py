@@ -7,10 +7,12 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from aegis_kernel.domain.key import Key, KeyId, KeyVersion
 from aegis_kernel.domain.lifecycle import KeyState
+from aegis_kernel.domain.rotation import RotationPolicy
 from aegis_kernel.domain.spec import KeySpec
 
 
@@ -46,6 +48,13 @@ class KeyCompromised(_Event, frozen=True, tag="KeyCompromised"):
     reason: str
 
 
+class VersionCompromised(_Event, frozen=True, tag="VersionCompromised"):
+    """That version processes nothing any more; the key keeps its state."""
+
+    version: int
+    reason: str
+
+
 class KeyDisabled(_Event, frozen=True, tag="KeyDisabled"):
     reason: str | None = None
 
@@ -68,6 +77,20 @@ class KeyDestroyed(_Event, frozen=True, tag="KeyDestroyed"):
     pass
 
 
+class KeyUpdated(_Event, frozen=True, tag="KeyUpdated"):
+    """What is unset stays as it was; None clears."""
+
+    tags: Mapping[str, str] | UnsetType = UNSET
+    description: str | UnsetType | None = UNSET
+    rotation_policy: RotationPolicy | UnsetType | None = UNSET
+
+
+class RotationAnnounced(_Event, frozen=True, tag="RotationAnnounced"):
+    """The rotation of this version has been announced; it is not announced again."""
+
+    version: int
+
+
 Event = (
     KeyCreated
     | KeyActivated
@@ -79,6 +102,9 @@ Event = (
     | DestructionScheduled
     | DestructionCancelled
     | KeyDestroyed
+    | VersionCompromised
+    | KeyUpdated
+    | RotationAnnounced
 )
 
 
@@ -133,9 +159,25 @@ def _compromised(key: Key, event: KeyCompromised) -> Key:
     return replace(
         key,
         state=KeyState.COMPROMISED,
-        versions=_with_all(key, KeyState.COMPROMISED),
+        versions=tuple(_harmed(version, event) for version in key.versions),
         compromised_at=event.at,
         reason=event.reason,
+    )
+
+
+def _version_compromised(key: Key, event: VersionCompromised) -> Key:
+    versions = tuple(
+        _harmed(version, event) if version.number == event.version else version
+        for version in key.versions
+    )
+    return replace(key, versions=versions)
+
+
+def _harmed(version: KeyVersion, event: KeyCompromised | VersionCompromised) -> KeyVersion:
+    if version.state is KeyState.COMPROMISED:
+        return version
+    return replace(
+        version, state=KeyState.COMPROMISED, compromised_at=event.at, reason=event.reason
     )
 
 
@@ -155,8 +197,22 @@ def _destroyed(key: Key, event: KeyDestroyed) -> Key:
     )
 
 
+def _updated(key: Key, event: KeyUpdated) -> Key:
+    changes: dict[str, Any] = {
+        name: value
+        for name in ("tags", "description", "rotation_policy")
+        if (value := getattr(event, name)) is not UNSET
+    }
+    if "rotation_policy" in changes:
+        changes["announced_version"] = None
+    return replace(key, **changes)
+
+
 def _with_current(key: Key, state: KeyState) -> tuple[KeyVersion, ...]:
-    return (*key.versions[:-1], replace(key.versions[-1], state=state))
+    current = key.versions[-1]
+    if current.state is KeyState.COMPROMISED:
+        return key.versions
+    return (*key.versions[:-1], replace(current, state=state))
 
 
 def _with_all(key: Key, state: KeyState) -> tuple[KeyVersion, ...]:
@@ -173,4 +229,7 @@ _FOLDS: Mapping[type[Any], Callable[[Key, Any], Key]] = {
     DestructionScheduled: _scheduled,
     DestructionCancelled: lambda key, event: replace(key, destroy_at=None),
     KeyDestroyed: _destroyed,
+    VersionCompromised: _version_compromised,
+    KeyUpdated: _updated,
+    RotationAnnounced: lambda key, event: replace(key, announced_version=event.version),
 }

@@ -10,6 +10,7 @@ from typing import NewType
 import msgspec
 
 from aegis_kernel.domain.lifecycle import PROCESSABLE_VERSION_STATES, KeyState
+from aegis_kernel.domain.rotation import RotationPolicy
 from aegis_kernel.domain.spec import KeySpec
 
 KeyId = NewType("KeyId", str)
@@ -36,6 +37,8 @@ class KeyVersion(msgspec.Struct, frozen=True, array_like=True):
     state: KeyState
     created_at: datetime
     root_of_trust: str
+    compromised_at: datetime | None = None
+    reason: str | None = None
 
     @property
     def is_processable(self) -> bool:
@@ -61,6 +64,8 @@ class Key(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     published: bool = False
     tags: Mapping[str, str] = {}
     description: str | None = None
+    rotation_policy: RotationPolicy | None = None
+    announced_version: int | None = None
 
     @property
     def current_version(self) -> int:

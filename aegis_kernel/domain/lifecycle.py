@@ -16,7 +16,7 @@ import msgspec
 from aegis_kernel.domain.errors import IllegalOperationError
 
 if TYPE_CHECKING:
-    from aegis_kernel.domain.key import Key
+    from aegis_kernel.domain.key import Key, KeyVersion
 
 
 class KeyState(StrEnum):
@@ -61,6 +61,13 @@ class Operation(StrEnum):
     DERIVE = "Derive"
     RANDOM = "Random"
     AUTHENTICATE = "Authenticate"
+    UPDATE = "Update"
+    COMPROMISE_VERSION = "CompromiseVersion"
+    LIST_VERSIONS = "ListVersions"
+    ANNOUNCE_ROTATION = "AnnounceRotation"
+    SET_ALIAS = "SetAlias"
+    DELETE_ALIAS = "DeleteAlias"
+    LIST_ALIASES = "ListAliases"
 
 
 class Usage(StrEnum):
@@ -132,19 +139,29 @@ LAW: Mapping[Operation, Rule] = MappingProxyType(
         Operation.DEACTIVATE: Rule("deactivate", _ACTIVE),
         Operation.ROTATE: Rule("rotate", _ACTIVE),
         Operation.COMPROMISE: Rule("compromise", _UNHARMED, True, Scheduled.EITHER),
+        Operation.COMPROMISE_VERSION: Rule(
+            "compromise a version of", _UNHARMED, True, Scheduled.EITHER
+        ),
         Operation.DISABLE: Rule("disable", _LIVE),
         Operation.ENABLE: Rule("enable", _LIVE, True, Scheduled.EITHER),
         Operation.SCHEDULE_DESTRUCTION: Rule("schedule destruction of", _LIVE, True),
         Operation.CANCEL_DESTRUCTION: Rule("cancel destruction of", _LIVE, False, Scheduled.YES),
         Operation.DESTROY: Rule("destroy", _LIVE, True, Scheduled.YES),
+        # what a key is called, and how it is rotated
+        Operation.UPDATE: Rule("update", _LIVE, True, Scheduled.EITHER),
+        Operation.ANNOUNCE_ROTATION: Rule("announce the rotation of", _ACTIVE),
+        Operation.SET_ALIAS: Rule("set an alias of", _LIVE, True, Scheduled.EITHER),
+        Operation.DELETE_ALIAS: Rule("delete an alias of", _ANY, True, Scheduled.EITHER),
         # without a key, so no state refuses them
         Operation.CREATE: Rule("create", frozenset()),
         Operation.LIST: Rule("list", frozenset()),
         Operation.RANDOM: Rule("draw random bytes", frozenset()),
+        Operation.LIST_ALIASES: Rule("list the aliases of", frozenset()),
         Operation.AUTHENTICATE: Rule("authenticate", frozenset()),
         # reads
         Operation.GET: Rule("get", _ANY, True, Scheduled.EITHER),
         Operation.GET_PUBLIC_KEY: Rule("get the public key of", _LIVE, True, Scheduled.EITHER),
+        Operation.LIST_VERSIONS: Rule("list the versions of", _ANY, True, Scheduled.EITHER),
     }
 )
 
@@ -167,6 +184,10 @@ USAGES: Mapping[Operation, tuple[Usage, ...]] = MappingProxyType(
         Operation.DERIVE: (Usage.DERIVE,),
     }
 )
+
+# What computes with a key either applies protection, with the current version, or processes.
+PROTECT = frozenset(operation for operation in USAGES if LAW[operation].states == _ACTIVE)
+PROCESS = frozenset(USAGES) - PROTECT
 
 PROCESSABLE_VERSION_STATES = _PROCESS
 
@@ -191,6 +212,20 @@ def permit(key: Key, operation: Operation) -> None:
         )
     _permit_disabled(key, operation, rule)
     _permit_usage(key, operation, rule)
+    if operation in PROTECT:
+        permit_version(key.versions[-1], operation, remedy="; rotate the key first")
+
+
+def permit_version(
+    version: KeyVersion, operation: Operation | None = None, *, remedy: str = ""
+) -> None:
+    """Raise IllegalOperationError if that version is Compromised: it then does nothing any more."""
+    if version.state is KeyState.COMPROMISED:
+        phrase = LAW[operation].phrase if operation is not None else "use"
+        raise IllegalOperationError(
+            f"Cannot {phrase} version {version.number} in state {version.state}{remedy}",
+            reason=f"version state={version.state}",
+        )
 
 
 def _permit_disabled(key: Key, operation: Operation, rule: Rule) -> None:

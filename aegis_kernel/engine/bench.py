@@ -7,12 +7,14 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from aegis_kernel.domain.errors import BadRequestError, UnavailableError
+from aegis_kernel.domain.errors import BadRequestError, PermissionDeniedError, UnavailableError
 from aegis_kernel.domain.key import Key, KeyId
-from aegis_kernel.domain.lifecycle import Operation
+from aegis_kernel.domain.lifecycle import LAW, Operation
 from aegis_kernel.domain.principal import Principal
 from aegis_kernel.domain.spec import KeySpec
+from aegis_kernel.engine.aliases import Aliases
 from aegis_kernel.engine.opened import Opened, OpenedKeys
+from aegis_kernel.engine.streams import Streams
 from aegis_kernel.spi.authorizer import Authorizer
 from aegis_kernel.spi.context import Clock
 from aegis_kernel.spi.journal import Journal, PutMaterial
@@ -38,6 +40,8 @@ class Bench:
         authorizer: Authorizer,
         roots: Mapping[str, RootOfTrust],
         opened: OpenedKeys,
+        streams: Streams,
+        aliases: Aliases,
         destruction: Destruction,
     ) -> None:
         self._clock = clock
@@ -45,6 +49,8 @@ class Bench:
         self._authorizer = authorizer
         self.journal = journal
         self.opened = opened
+        self.streams = streams
+        self.aliases = aliases
         self.destruction = destruction
 
     def now(self) -> datetime:
@@ -54,6 +60,17 @@ class Bench:
     async def open(self, key: Key, number: int) -> Opened:
         """Return that version of `key`, which it has, ready to use."""
         return await self.opened.get(key, number)
+
+    def authorize(
+        self, principal: Principal, operation: Operation, key: Key, request: object
+    ) -> None:
+        """Raise PermissionDeniedError unless `principal` may; for a further key of a request."""
+        decision = self._authorizer.decide(principal, operation, key, request)
+        if not decision.allowed:
+            raise PermissionDeniedError(
+                f"{principal.subject} is not permitted to {LAW[operation].phrase} key {key.id}",
+                reason=decision.reason,
+            )
 
     def may_read(self, principal: Principal, key: Key) -> bool:
         """Return whether a list may show `key` to `principal`."""

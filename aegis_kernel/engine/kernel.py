@@ -7,6 +7,7 @@ import logging
 from importlib.metadata import version as distribution_version
 from types import TracebackType
 
+from aegis_kernel.engine.aliases import Aliases
 from aegis_kernel.engine.authentication import Authentication
 from aegis_kernel.engine.bench import Bench, Destruction
 from aegis_kernel.engine.clock import SystemClock
@@ -117,6 +118,8 @@ class Kernel:
         self._committer = Committer(journal, clock, self._committed)
         scribe = Scribe(clock)
         self._masters = Masters(journal)
+        streams = Streams(journal, settings.cache_keys)
+        aliases = Aliases(journal, streams, settings.cache_keys)
         opened = OpenedKeys(journal, providers.roots, settings.cache_opened_keys)
         bench = Bench(
             clock=clock,
@@ -124,11 +127,14 @@ class Kernel:
             authorizer=providers.authorizer,
             roots=providers.roots,
             opened=opened,
+            streams=streams,
+            aliases=aliases,
             destruction=Destruction(settings.destroy_days, 0 if self.settings.dev_mode else 7),
         )
         self.pipeline = Pipeline(
             bench=bench,
-            streams=Streams(journal, settings.cache_keys),
+            streams=streams,
+            aliases=aliases,
             masters=self._masters,
             authorizer=providers.authorizer,
             committer=self._committer,

@@ -12,6 +12,7 @@ from typing import Any, TypeVar, cast
 
 import msgspec
 
+from aegis_kernel.domain.alias import Alias
 from aegis_kernel.domain.errors import (
     AegisError,
     InternalError,
@@ -22,6 +23,8 @@ from aegis_kernel.domain.errors import (
 from aegis_kernel.domain.key import Key, KeyId, KeyVersion, key_stream
 from aegis_kernel.domain.lifecycle import LAW, Operation, permit
 from aegis_kernel.engine import masters
+from aegis_kernel.engine.aliases import FAMILY as ALIASES
+from aegis_kernel.engine.aliases import Aliases
 from aegis_kernel.engine.bench import Bench
 from aegis_kernel.engine.commit import Committer
 from aegis_kernel.engine.observers import Observers
@@ -47,14 +50,15 @@ class _Job(msgspec.Struct, frozen=True, gc=False):
     declaration: Declaration[Any, Any]
     caller: Caller
     request: Any
-    key_id: KeyId | None
+    key_id: KeyId | Alias | None
     event_id: str
 
 
 class _Kept(msgspec.Struct, frozen=True):
-    """A costly effect, and the versions that it was made over."""
+    """A costly effect, and the key and versions that it was made over."""
 
     effect: Effect
+    key_id: KeyId
     versions: tuple[KeyVersion, ...]
 
 
@@ -66,6 +70,7 @@ class Pipeline:
         *,
         bench: Bench,
         streams: Streams,
+        aliases: Aliases,
         masters: masters.Masters,
         authorizer: Authorizer,
         committer: Committer,
@@ -74,6 +79,7 @@ class Pipeline:
     ) -> None:
         self._bench = bench
         self._streams = streams
+        self._aliases = aliases
         self._masters = masters
         self._authorizer = authorizer
         self._committer = committer
@@ -85,9 +91,11 @@ class Pipeline:
         declaration: Declaration[Request, Answer],
         caller: Caller,
         request: Request,
-        key_id: KeyId | None = None,
+        key_id: KeyId | Alias | None = None,
     ) -> Answer:
         """Return the operation's answer, after its audit record is durable.
+
+        `key_id` may be an alias, which is resolved anew at each try.
 
         Raises AegisError for every refusal, whose record is durable too.
         """
@@ -96,13 +104,14 @@ class Pipeline:
         outcome = InternalError.code
         try:
             effect, view = await self._carry_out(job)
-            outcome, key_id = effect.outcome, effect.key_id or key_id
-            return cast(Answer, effect.answer or _key_answer(view))
+            outcome, key_id = effect.outcome, effect.key_id or _id_of(job, view)
+            return cast(Answer, effect.answer or _key_answer(view, effect))
         except AegisError as error:
             outcome = error.code
             raise
         finally:
-            self._observers.end(watch, outcome, caller.principal, key_id)
+            known = None if isinstance(key_id, Alias) else key_id
+            self._observers.end(watch, outcome, caller.principal, known)
 
     async def _carry_out(self, job: _Job) -> tuple[Effect, View]:
         kept: _Kept | None = None
@@ -129,7 +138,10 @@ class Pipeline:
     async def _look(self, job: _Job) -> View:
         if job.key_id is None:
             return _NO_VIEW
-        return await self._streams.view(job.key_id, fresh=not job.declaration.recorded)
+        fresh = not job.declaration.recorded
+        if isinstance(job.key_id, Alias):
+            return await self._aliases.view(job.key_id, fresh=fresh)
+        return await self._streams.view(job.key_id, fresh=fresh)
 
     async def _decide(self, job: _Job, view: View, kept: _Kept | None) -> Effect:
         key = view.key
@@ -139,7 +151,7 @@ class Pipeline:
             self._authorize(job, key)
         if key is not None:
             permit(key, job.declaration.name)
-            if kept is not None and kept.versions == key.versions:
+            if kept is not None and (kept.key_id, kept.versions) == (key.id, key.versions):
                 return kept.effect
         try:
             return await job.declaration.act(self._bench, job.caller, key, job.request)
@@ -161,23 +173,26 @@ class Pipeline:
 
     def _refusal(self, job: _Job, view: View, error: AegisError) -> Entry:
         record = self._scribe.refusal(
-            job.event_id, job.declaration.name, job.caller, job.key_id, error
+            job.event_id, job.declaration.name, job.caller, _id_of(job, view), error
         )
         return Entry(expects=_expects(view), records=(record,))
 
     def _entry(self, job: _Job, view: View, effect: Effect) -> tuple[Entry, View]:
-        key_id = effect.key_id or job.key_id
+        key_id = effect.key_id or _id_of(job, view)
         if effect.key_id is not None:
             view = View(key_stream(effect.key_id), 0, None)
         record = self._scribe.effect(job.event_id, job.declaration.name, job.caller, key_id, effect)
-        expects = _expects(view)
+        expects = dict(effect.expects) | _expects(view)
         if not effect.events:
-            return Entry(expects=expects, records=(record,)), view
+            return Entry(expects=expects, appends=effect.appends, records=(record,)), view
         if any(isinstance(change, PutMaterial) for change in effect.material):
             expects[masters.STREAM] = self._masters.sequence
         appended, after = append(view, effect.events)
         entry = Entry(
-            expects=expects, appends=(appended,), material=effect.material, records=(record,)
+            expects=expects,
+            appends=(appended, *effect.appends),
+            material=effect.material,
+            records=(record,),
         )
         return entry, after
 
@@ -195,22 +210,32 @@ class Pipeline:
     async def _forget(self, conflict: Conflict, view: View) -> None:
         if conflict.stream == masters.STREAM:
             await self._masters.refresh()
+        if conflict.stream.startswith(ALIASES):
+            self._aliases.forget(conflict.stream)
         if view.key is not None:
             self._streams.forget(view.key.id)
             self._bench.opened.forget(view.key)
 
 
 def _expects(view: View) -> dict[str, int]:
+    if view.through is not None:
+        return {view.stream: view.sequence, view.through[0]: view.through[1]}
     return {view.stream: view.sequence} if view.stream else {}
+
+
+def _id_of(job: _Job, view: View) -> KeyId | None:
+    if isinstance(job.key_id, Alias):
+        return view.key.id if view.key is not None else None
+    return job.key_id
 
 
 def _keep(job: _Job, view: View, effect: Effect, conflict: Conflict) -> _Kept | None:
     if not job.declaration.costly or view.key is None or conflict.stream == masters.STREAM:
         return None
-    return _Kept(effect, view.key.versions)
+    return _Kept(effect, view.key.id, view.key.versions)
 
 
-def _key_answer(view: View) -> KeyAnswer:
+def _key_answer(view: View, effect: Effect) -> KeyAnswer:
     if view.key is None:
         raise InternalError("An operation was answered with no key")
-    return KeyAnswer(view.key, view.sequence)
+    return KeyAnswer(view.key, view.sequence, effect.details)

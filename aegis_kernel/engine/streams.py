@@ -8,6 +8,7 @@ import msgspec
 
 from aegis_kernel.domain.events import Event, fold
 from aegis_kernel.domain.key import Key, KeyId, key_stream
+from aegis_kernel.domain.rotation import next_notice, next_rotation
 from aegis_kernel.engine.cache import BoundedCache
 from aegis_kernel.spi.journal import Append, Attributes, Journal
 
@@ -19,11 +20,15 @@ _encode = msgspec.json.Encoder().encode
 
 
 class View(msgspec.Struct, frozen=True):
-    """A key and the sequence of its stream at which it was so; no key at sequence 0."""
+    """A key and the sequence of its stream at which it was so; no key at sequence 0.
+
+    `through` is the stream of the alias that led to the key, and its sequence.
+    """
 
     stream: str
     sequence: int
     key: Key | None
+    through: tuple[str, int] | None = None
 
 
 class Streams:
@@ -89,4 +94,5 @@ def _attributes(key: Key) -> Attributes:
 
 
 def _due_at(key: Key) -> datetime | None:
-    return key.destroy_at
+    moments = (key.destroy_at, next_rotation(key), next_notice(key))
+    return min((moment for moment in moments if moment is not None), default=None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -17,12 +18,15 @@ from aegis_kernel.rest.endpoint import Method, Page
 from aegis_kernel.rest.endpoints import ENDPOINTS, PAGES
 from aegis_kernel.rest.errors import allowed_methods, answer_to
 from aegis_kernel.rest.openapi import build_document
+from aegis_kernel.rest.paths import EncodedSegments
 from aegis_kernel.rest.responder import Responder
 
 if TYPE_CHECKING:
     from aegis_kernel.engine.kernel import Kernel
 
 ROOT_OF_TRUST = "aegis.root_of_trust"
+
+_PLACE = re.compile(r"{(\w+)}")
 
 _Respond = Callable[[Any, Any], Awaitable[Answer]]
 
@@ -44,14 +48,14 @@ def build_app(kernel: Kernel, limits: Limits | None = None) -> Edge:
         exception_handlers={Exception: _leave_to_edge},
         request_max_body_size=None,  # the edge bounds it
     )
-    return Edge(Authenticate(litestar, kernel.authentication), limits or Limits())
+    return Edge(Authenticate(EncodedSegments(litestar), kernel.authentication), limits or Limits())
 
 
 def _handler(method: Method, path: str, respond: _Respond, status: int = 200) -> HTTPRouteHandler:
     async def handle(request: Request[Any, Any, Any]) -> Answer:
         return await respond(request.scope, request.receive)
 
-    litestar_path = path.replace("{id}", "{id:str}")
+    litestar_path = _PLACE.sub(r"{\1:str}", path)
     return HTTPRouteHandler(litestar_path, http_method=method, status_code=status)(handle)
 
 

@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 import msgspec
 
+from aegis_kernel.domain.alias import Alias
 from aegis_kernel.domain.errors import AegisError
+from aegis_kernel.domain.key import KeyId
 from aegis_kernel.engine.operations.declaration import Declaration
 from aegis_kernel.rest.answer import JSON, Answer, Headers
+from aegis_kernel.rest.paths import PathParams
 from aegis_kernel.rest.schemas import Wire
 
 if TYPE_CHECKING:
     from aegis_kernel.engine.kernel import Kernel
 
-Method = Literal["GET", "POST", "DELETE", "OPTIONS"]
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 Taken = TypeVar("Taken", bound=Wire)
 Request = TypeVar("Request")
@@ -30,12 +33,13 @@ class HeaderField(msgspec.Struct, frozen=True):
 
 
 class Endpoint(msgspec.Struct, Generic[Taken, Request, Answered], frozen=True, kw_only=True):
-    """An operation on the wire. `{id}` in `path` is the key's id.
+    """An operation on the wire. `{id}` in `path` is the key's id or alias.
 
     `takes` is a body, or, for subclasses of Query, a query string. `to_request` makes the kernel's
     request of it; `to_response` gets the kernel's answer and what was taken. `errors` are those
     beside the ones that every endpoint of its kind has. `example` is one of `takes`, beside one of
-    what `to_response` returns.
+    what `to_response` returns. `place` puts what else stands in the path into the request;
+    `key_of` says which key is meant where the path has no `{id}`.
     """
 
     method: Method
@@ -49,6 +53,8 @@ class Endpoint(msgspec.Struct, Generic[Taken, Request, Answered], frozen=True, k
     example: tuple[Taken, Wire]
     status: int = 200
     errors: tuple[type[AegisError], ...] = ()
+    place: Callable[[Request, PathParams], Request] | None = None
+    key_of: Callable[[Taken, PathParams], KeyId | Alias] | None = None
     header: HeaderField | None = None
     header_value: Callable[[Answered], str | None] | None = None
 

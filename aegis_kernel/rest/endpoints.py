@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from aegis_kernel.rest import (
+    routes_aliases,
     routes_crypto,
     routes_data_keys,
     routes_keys,
@@ -12,6 +13,8 @@ from aegis_kernel.rest import (
     routes_public_keys,
     routes_secrets,
     routes_system,
+    routes_update,
+    routes_versions,
 )
 from aegis_kernel.rest.endpoint import Endpoint, Page
 
@@ -20,12 +23,20 @@ ENDPOINTS: tuple[Endpoint[Any, Any, Any], ...] = (
     routes_keys.LIST,
     routes_keys.GET,
     routes_public_keys.GET_PUBLIC_KEY,
+    routes_update.UPDATE,
     routes_lifecycle.ACTIVATE,
     routes_lifecycle.DEACTIVATE,
+    routes_lifecycle.DISABLE,
+    routes_lifecycle.ENABLE,
     routes_lifecycle.COMPROMISE,
     routes_lifecycle.ROTATE,
     routes_lifecycle.SCHEDULE_DESTRUCTION,
     routes_lifecycle.CANCEL_DESTRUCTION,
+    routes_versions.LIST_VERSIONS,
+    routes_versions.COMPROMISE_VERSION,
+    routes_aliases.LIST_ALIASES,
+    routes_aliases.SET_ALIAS,
+    routes_aliases.DELETE_ALIAS,
     routes_crypto.SIGN,
     routes_crypto.VERIFY,
     routes_crypto.ENCRYPT,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
+from aegis_kernel.domain.alias import PATTERN
 from aegis_kernel.domain.errors import (
     AegisError,
     BadRequestError,
@@ -24,6 +26,7 @@ from aegis_kernel.rest.endpoint import Endpoint, HeaderField, Outcome, Page
 from aegis_kernel.rest.endpoints import ENDPOINTS, PAGES
 from aegis_kernel.rest.errors import STATUS, ErrorBody
 from aegis_kernel.rest.schemas import Nothing, Query, Wire
+from aegis_kernel.rest.schemas_aliases import KEY_NAME_PATTERN
 from aegis_kernel.rest.schemas_keys import CreateKeyRequest, RotateRequest, ScheduleDestructionQuery
 
 _Object = dict[str, Any]
@@ -70,13 +73,21 @@ _DEV_USER: Mapping[str, _Object] = {
 _BEARER: Mapping[str, _Object] = {
     "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
 }
-_KEY_ID: Mapping[str, Any] = {
-    "name": "id",
-    "in": "path",
-    "required": True,
-    "description": "The key's id, in lower case with dashes.",
-    "schema": {"type": "string", "format": "uuid"},
+_IN_PATH: Mapping[str, _Object] = {
+    "id": {
+        "description": "The key's id, in lower case with dashes, or alias: and an alias's name.",
+        "schema": {"type": "string", "pattern": KEY_NAME_PATTERN},
+    },
+    "name": {
+        "description": "The alias's name; a slash in it is spelled %2F. None begins with aegis/.",
+        "schema": {"type": "string", "pattern": f"^{PATTERN}$"},
+    },
+    "version": {
+        "description": "The number of a version.",
+        "schema": {"type": "integer", "minimum": 1, "maximum": 999_999_999},
+    },
 }
+_PLACES = re.compile(r"{(\w+)}")
 
 
 def build_document(version: str, roots: Sequence[str], dev_mode: bool) -> dict[str, Any]:
@@ -135,7 +146,10 @@ def _operation(endpoint: Endpoint[Any, Any, Any], query: _Object | None) -> _Obj
         "summary": endpoint.summary,
         "tags": ["keys"],
     }
-    parameters = [_KEY_ID] if endpoint.names_a_key else []
+    parameters = [
+        {"name": name, "in": "path", "required": True} | _IN_PATH[name]
+        for name in _PLACES.findall(endpoint.path)
+    ]
     if query is not None:
         parameters += _query_parameters(query)
     if parameters:

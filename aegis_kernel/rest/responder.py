@@ -7,14 +7,14 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from aegis_kernel.domain.errors import AegisError, BadRequestError, KeyNotFoundError
-from aegis_kernel.domain.key import KeyId, parse_key_id
+from aegis_kernel.domain.errors import AegisError, BadRequestError
 from aegis_kernel.engine.pipeline import Pipeline
 from aegis_kernel.rest.answer import Answer, json_answer
 from aegis_kernel.rest.body import read_body
 from aegis_kernel.rest.codec import BodyDecoder
 from aegis_kernel.rest.endpoint import Endpoint
 from aegis_kernel.rest.errors import answer_to
+from aegis_kernel.rest.paths import parse_key_name
 from aegis_kernel.rest.query import QueryDecoder
 from aegis_kernel.rest.schemas import Query, Wire
 
@@ -41,20 +41,19 @@ class Responder:
 
     async def _answer(self, scope: Any, receive: Any) -> Answer:
         endpoint = self._endpoint
-        key_id = _key_id(scope["path_params"]["id"]) if endpoint.names_a_key else None
+        params = scope["path_params"]
+        key_id = parse_key_name(params["id"]) if endpoint.names_a_key else None
         taken = await self._read(scope, receive)
+        request = endpoint.to_request(taken)
+        if endpoint.place is not None:
+            request = endpoint.place(request, params)
+        if endpoint.key_of is not None:
+            key_id = endpoint.key_of(taken, params)
         answered = await self._pipeline.run(
-            endpoint.declaration, scope["state"]["caller"], endpoint.to_request(taken), key_id
+            endpoint.declaration, scope["state"]["caller"], request, key_id
         )
         body = self._encode(endpoint.to_response(answered, taken))
         return json_answer(endpoint.status, body, endpoint.headers(answered))
-
-
-def _key_id(text: str) -> KeyId:
-    key_id = parse_key_id(text)
-    if key_id is None:
-        raise KeyNotFoundError("No such key: an id is a lower-case UUID with dashes")
-    return key_id
 
 
 def _reader(kind: type[Wire]) -> _Read:

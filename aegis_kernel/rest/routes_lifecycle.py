@@ -21,6 +21,7 @@ from aegis_kernel.rest.schemas_keys import (
     RotatedKey,
     RotateRequest,
     ScheduleDestructionQuery,
+    SuspendedKey,
     TransitionRequest,
 )
 
@@ -40,6 +41,10 @@ def _compromised(key: Key) -> CompromisedKey:
         compromised_at=wire_time_or_unset(key.compromised_at),
         reason=or_unset(key.reason),
     )
+
+
+def _suspended(key: Key) -> SuspendedKey:
+    return SuspendedKey(id=key.id, state=key.state, disabled=key.disabled)
 
 
 def _rotated(key: Key) -> RotatedKey:
@@ -87,6 +92,38 @@ DEACTIVATE = Endpoint(
     example=(
         TransitionRequest(reason="end of cryptoperiod"),
         DeactivatedKey(id=_EXAMPLE_ID, state=KeyState.DEACTIVATED, deactivated_at=_EXAMPLE_TIME),
+    ),
+    errors=(IllegalOperationError,),
+)
+
+DISABLE = Endpoint(
+    method="POST",
+    path="/v1/keys/{id}/disable",
+    summary="Suspend a key in any live state, until it is enabled again",
+    declaration=operations.DISABLE,
+    takes=TransitionRequest,
+    gives=SuspendedKey,
+    to_request=_to_transition,
+    to_response=lambda answered, _: _suspended(answered.key),
+    example=(
+        TransitionRequest(reason="owner unreachable"),
+        SuspendedKey(id=_EXAMPLE_ID, state=KeyState.ACTIVE, disabled=True),
+    ),
+    errors=(IllegalOperationError,),
+)
+
+ENABLE = Endpoint(
+    method="POST",
+    path="/v1/keys/{id}/enable",
+    summary="End a key's suspension; its state is what it was",
+    declaration=operations.ENABLE,
+    takes=TransitionRequest,
+    gives=SuspendedKey,
+    to_request=_to_transition,
+    to_response=lambda answered, _: _suspended(answered.key),
+    example=(
+        TransitionRequest(),
+        SuspendedKey(id=_EXAMPLE_ID, state=KeyState.ACTIVE, disabled=False),
     ),
     errors=(IllegalOperationError,),
 )

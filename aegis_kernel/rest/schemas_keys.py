@@ -11,6 +11,7 @@ from aegis_kernel.domain.errors import BadRequestError
 from aegis_kernel.domain.key import Key
 from aegis_kernel.domain.lifecycle import KeyState, Usage
 from aegis_kernel.domain.spec import Algorithm, Curve, KeySpec, ObjectType
+from aegis_kernel.engine.operations.messages import KeyDetails
 from aegis_kernel.rest.schemas import (
     Description,
     Name,
@@ -24,6 +25,9 @@ from aegis_kernel.rest.schemas import (
     wire_time,
     wire_time_or_unset,
 )
+from aegis_kernel.rest.schemas_update import RotationPolicyFields, policy_fields
+
+_NO_DETAILS = KeyDetails()
 
 Usages = Annotated[
     list[Usage],
@@ -160,9 +164,11 @@ class KeyView(Wire, frozen=True):
     tags: dict[str, str] | UnsetType = UNSET
     description: str | UnsetType = UNSET
     published: bool | UnsetType = UNSET
+    aliases: list[str] | UnsetType = UNSET
+    rotation_policy: RotationPolicyFields | UnsetType = UNSET
 
 
-def key_view(key: Key) -> KeyView:
+def key_view(key: Key, details: KeyDetails = _NO_DETAILS) -> KeyView:
     return KeyView(
         id=key.id,
         spec=spec_view(key.spec),
@@ -181,6 +187,8 @@ def key_view(key: Key) -> KeyView:
         tags=dict(key.tags) or UNSET,
         description=or_unset(key.description),
         published=key.published or UNSET,
+        aliases=list(details.aliases) or UNSET,
+        rotation_policy=policy_fields(key.rotation_policy),
     )
 
 
@@ -226,6 +234,12 @@ class DeactivatedKey(Wire, frozen=True):
     id: str
     state: KeyState
     deactivated_at: datetime | UnsetType = UNSET
+
+
+class SuspendedKey(Wire, frozen=True):
+    id: str
+    state: KeyState
+    disabled: bool
 
 
 class CompromisedKey(Wire, frozen=True):

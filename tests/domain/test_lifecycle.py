@@ -42,6 +42,12 @@ CancelDestruction    P A D C .   no   must
 Destroy              P A D C .   yes  must
 Get                  P A D C X   yes  may
 GetPublicKey         P A D C .   yes  may
+ListVersions         P A D C X   yes  may
+CompromiseVersion    P A D . .   yes  may
+Update               P A D C .   yes  may
+AnnounceRotation     . A . . .   no   no
+SetAlias             P A D C .   yes  may
+DeleteAlias          P A D C X   yes  may
 """
 
 ROWS = {
@@ -49,7 +55,13 @@ ROWS = {
     for cells in (line.split() for line in EXPECTED.strip().splitlines())
 }
 LETTERS = dict(zip(KeyState, "PADCX", strict=True))
-KEYLESS = {Operation.CREATE, Operation.LIST, Operation.AUTHENTICATE, Operation.RANDOM}
+KEYLESS = {
+    Operation.CREATE,
+    Operation.LIST,
+    Operation.LIST_ALIASES,
+    Operation.AUTHENTICATE,
+    Operation.RANDOM,
+}
 
 
 def key_in(state: KeyState, *, disabled: bool = False, scheduled: bool = False) -> Key:

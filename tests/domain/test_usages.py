@@ -27,6 +27,13 @@ MANAGEMENT = {
     Operation.DESTROY,
     Operation.AUTHENTICATE,
     Operation.RANDOM,
+    Operation.UPDATE,
+    Operation.COMPROMISE_VERSION,
+    Operation.LIST_VERSIONS,
+    Operation.ANNOUNCE_ROTATION,
+    Operation.SET_ALIAS,
+    Operation.DELETE_ALIAS,
+    Operation.LIST_ALIASES,
 }
 SIZE = {Algorithm.AES: 256, Algorithm.RSA: 2048, Algorithm.HMAC: 256}
 CURVE = {Algorithm.EC: Curve.P256, Algorithm.EDDSA: Curve.ED25519}

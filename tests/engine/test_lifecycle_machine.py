@@ -48,6 +48,7 @@ REQUESTS: dict[Any, Any] = {
     op.COMPROMISE: m.Compromise("leaked"),
     op.SCHEDULE_DESTRUCTION: m.ScheduleDestruction(7),
     op.CANCEL_DESTRUCTION: m.Transition(),
+    op.UPDATE: m.Update(description="updated"),
     op.ENCRYPT: m.Encrypt(m.Secret(b"x")),
 }
 
@@ -76,8 +77,19 @@ class Histories(RuleBasedStateMachine):
     @rule(declaration=st.sampled_from(list(REQUESTS)))
     def ask(self, declaration: Any) -> None:
         allowed = self._allowed(declaration.name)
+        self._ask(declaration, REQUESTS[declaration], allowed)
+
+    @rule(number=st.integers(1, 4))
+    def compromise_a_version(self, number: int) -> None:
+        version = self._key.version(number)
+        if version is None:
+            return
+        allowed = self._allowed(Operation.COMPROMISE_VERSION)
+        allowed = allowed and version.state is not KeyState.COMPROMISED
+        self._ask(op.COMPROMISE_VERSION, m.CompromiseVersion(number, "leaked"), allowed)
+
+    def _ask(self, declaration: Any, request: Any, allowed: bool) -> None:
         try:
-            request = REQUESTS[declaration]
             self._do(self._kernel.pipeline.run(declaration, ALICE, request, self._key.id))
         except IllegalOperationError:
             assert not allowed
@@ -113,6 +125,10 @@ class Histories(RuleBasedStateMachine):
         assert before.state is after.state or (before.state, after.state) in EDGES
         assert after.current_version >= before.current_version
         assert sum(version.state is KeyState.ACTIVE for version in after.versions) <= 1
+        for old, new in zip(before.versions, after.versions, strict=False):
+            if old.state is KeyState.COMPROMISED:
+                assert new.state in (KeyState.COMPROMISED, KeyState.DESTROYED)
+                assert (new.compromised_at, new.reason) == (old.compromised_at, old.reason)
         self._key = after
 
     def _allowed(self, operation: Operation) -> bool:

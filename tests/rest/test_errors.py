@@ -29,7 +29,7 @@ async def test_an_unknown_key_is_not_found(alice: httpx.AsyncClient) -> None:
     ("method", "path", "allow"),
     [("PUT", "/v1/keys", "GET, HEAD, OPTIONS, POST"), ("PATCH", "/livez", "GET, HEAD, OPTIONS"),
      ("GET", f"/v1/keys/{ID}/sign", "OPTIONS, POST"), ("POST", "/docs/", "GET, HEAD, OPTIONS"),
-     ("POST", f"/v1/keys/{ID}", "DELETE, GET, HEAD, OPTIONS"),
+     ("POST", f"/v1/keys/{ID}", "DELETE, GET, HEAD, OPTIONS, PATCH"),
      ("TRACE", "/v1/keys", "GET, HEAD, OPTIONS, POST")],
 )  # fmt: skip
 async def test_another_method_is_told_which_there_are(

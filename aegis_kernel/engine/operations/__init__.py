@@ -1,5 +1,6 @@
 """What can be asked: one declaration per operation, with its request and its answer."""
 
+from aegis_kernel.engine.operations.aliases import DELETE_ALIAS, LIST_ALIASES, SET_ALIAS
 from aegis_kernel.engine.operations.data_keys import (
     GENERATE_DATA_KEY,
     GENERATE_DATA_KEY_PAIR,
@@ -7,6 +8,7 @@ from aegis_kernel.engine.operations.data_keys import (
     GENERATE_DATA_KEY_WRAPPED_ONLY,
 )
 from aegis_kernel.engine.operations.derive import DERIVE
+from aegis_kernel.engine.operations.key_versions import COMPROMISE_VERSION, LIST_VERSIONS
 from aegis_kernel.engine.operations.macs import MAC, VERIFY_MAC
 from aegis_kernel.engine.operations.process import DECRYPT, UNWRAP, VERIFY
 from aegis_kernel.engine.operations.protect import ENCRYPT, SIGN, WRAP
@@ -24,14 +26,17 @@ from aegis_kernel.engine.operations.transitions import (
     ROTATE,
     SCHEDULE_DESTRUCTION,
 )
+from aegis_kernel.engine.operations.update import UPDATE
 
 __all__ = [
     "ACTIVATE",
     "CANCEL_DESTRUCTION",
     "COMPROMISE",
+    "COMPROMISE_VERSION",
     "CREATE",
     "DEACTIVATE",
     "DECRYPT",
+    "DELETE_ALIAS",
     "DERIVE",
     "DESTROY",
     "DISABLE",
@@ -44,12 +49,16 @@ __all__ = [
     "GET",
     "GET_PUBLIC_KEY",
     "LIST",
+    "LIST_ALIASES",
+    "LIST_VERSIONS",
     "MAC",
     "RANDOM",
     "ROTATE",
     "SCHEDULE_DESTRUCTION",
+    "SET_ALIAS",
     "SIGN",
     "UNWRAP",
+    "UPDATE",
     "VERIFY",
     "VERIFY_MAC",
     "WRAP",

@@ -12,7 +12,8 @@ from aegis_kernel.domain.events import Event
 from aegis_kernel.domain.key import Key, KeyId
 from aegis_kernel.domain.lifecycle import Operation
 from aegis_kernel.domain.principal import Principal
-from aegis_kernel.spi.journal import DeleteMaterial, PutMaterial
+from aegis_kernel.engine.operations.messages import KeyDetails
+from aegis_kernel.spi.journal import Append, DeleteMaterial, PutMaterial
 
 if TYPE_CHECKING:
     from aegis_kernel.engine.bench import Bench
@@ -33,7 +34,9 @@ class Caller(msgspec.Struct, frozen=True, gc=False):
 class Effect(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What acting came to: the answer, the events, and what the audit record says of it.
 
-    Without an `answer` of its own, an operation is answered with the key as it then stands.
+    Without an `answer` of its own, an operation is answered with the key as it then stands and its
+    `details`. `expects` names further streams that it was decided on, with their sequences;
+    `appends` changes some of these.
     """
 
     answer: Any = None
@@ -47,6 +50,9 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     reason: str | None = None
     previous_version: int | None = None
     current_version: int | None = None
+    details: KeyDetails = KeyDetails()
+    expects: tuple[tuple[str, int], ...] = ()
+    appends: tuple[Append, ...] = ()
 
 
 class Declaration(msgspec.Struct, Generic[Request, Answer], frozen=True):

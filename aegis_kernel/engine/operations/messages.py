@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from aegis_kernel.domain.key import Key, KeyId
+from aegis_kernel.domain.rotation import RotationPolicy
 from aegis_kernel.domain.secret import Secret
 from aegis_kernel.domain.spec import (
     AgreementAlgorithm,
@@ -72,6 +75,40 @@ class ScheduleDestruction(_Message, frozen=True):
 class Rotate(_Message, frozen=True):
     reason: str | None = None
     root_of_trust: str | None = None
+
+
+class CompromiseVersion(_Message, frozen=True):
+    version: int
+    reason: str
+
+
+class Update(_Message, frozen=True, kw_only=True):
+    """What is unset stays as it is; None clears; `tags` replaces all tags."""
+
+    tags: Mapping[str, str] | UnsetType = UNSET
+    description: str | UnsetType | None = UNSET
+    rotation_policy: RotationPolicy | UnsetType | None = UNSET
+
+
+class SetAlias(_Message, frozen=True):
+    """Let the alias called `name` name the key that the request is for."""
+
+    name: str
+
+
+class DeleteAlias(_Message, frozen=True):
+    name: str
+
+
+class ListAliases(_Message, frozen=True, kw_only=True):
+    """`cursor` comes from the page before; `limit` is 1 to 500."""
+
+    limit: int = 50
+    cursor: str | None = None
+
+
+class ListVersions(_Message, frozen=True):
+    pass
 
 
 class Sign(_Message, frozen=True):
@@ -152,11 +189,39 @@ class Random(_Message, frozen=True):
 # ---- answers (a transition, create, rotate and get answer with a KeyAnswer) ---------------------
 
 
+class Usage(_Message, frozen=True):
+    """How often a key protected and processed, and when it last did."""
+
+    protect: int
+    process: int
+    last_used_at: datetime
+
+
+class KeyDetails(_Message, frozen=True):
+    """What a key's own stream does not tell of it."""
+
+    aliases: tuple[str, ...] = ()
+    usage: Usage | None = None
+
+
 class KeyAnswer(_Message, frozen=True):
-    """A key, and the sequence of its stream at which it was so."""
+    """A key, and the sequence of its stream at which it was so. Only get gives `details`."""
 
     key: Key
     sequence: int
+    details: KeyDetails = KeyDetails()
+
+
+class NamedKey(_Message, frozen=True):
+    """An alias's name, and the key that it names."""
+
+    name: str
+    key_id: KeyId
+
+
+class AliasList(_Message, frozen=True):
+    aliases: tuple[NamedKey, ...]
+    next_cursor: str | None
 
 
 class KeyList(_Message, frozen=True):

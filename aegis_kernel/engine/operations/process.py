@@ -9,7 +9,7 @@ from aegis_kernel.domain.ciphertext import NOT_AUTHENTIC, Kind, parse_header
 from aegis_kernel.domain.context import canonical_bytes
 from aegis_kernel.domain.errors import BadRequestError, DecryptionFailedError
 from aegis_kernel.domain.key import Key
-from aegis_kernel.domain.lifecycle import Operation
+from aegis_kernel.domain.lifecycle import Operation, permit_version
 from aegis_kernel.engine.operations.declaration import Caller, Declaration, Effect
 from aegis_kernel.engine.operations.messages import Decrypt, Decrypted, Unwrap, Verified, Verify
 from aegis_kernel.engine.operations.require import require
@@ -80,8 +80,9 @@ async def _opened_for(bench: Bench, key: Key, ciphertext: bytes, kind: Kind) -> 
     """Return the version that the header names, if it is exactly the header we would write."""
     header = parse_header(ciphertext)
     version = key.version(header.version)
-    if header.key_id != key.id or version is None or not version.is_processable:
+    if header.key_id != key.id or version is None:
         raise DecryptionFailedError(NOT_AUTHENTIC, reason="made by another key or version")
+    permit_version(version, Operation.DECRYPT if kind is Kind.DATA else Operation.UNWRAP)
     opened = await bench.open(key, version.number)
     expected = opened.data_header if kind is Kind.DATA else opened.wrapped_key_header
     if not expected or not ciphertext.startswith(expected):

@@ -12,6 +12,7 @@ from aegis_kernel.engine.operations.messages import (
     GetKey,
     GetPublicKey,
     KeyAnswer,
+    KeyDetails,
     KeyList,
     ListKeys,
     PublicKey,
@@ -29,7 +30,7 @@ MAX_LIMIT = 500
 
 
 async def _get(bench: Bench, caller: Caller, key: Key | None, request: GetKey) -> Effect:
-    return Effect()
+    return Effect(details=KeyDetails(aliases=await bench.aliases.of(require(key).id)))
 
 
 async def _get_public_key(
@@ -48,7 +49,7 @@ async def _get_public_key(
 
 async def _list(bench: Bench, caller: Caller, key: Key | None, request: ListKeys) -> Effect:
     shown: list[Key] = []
-    after, examined, more = _position(request.cursor), 0, True
+    after, examined, more = position(request.cursor), 0, True
     while more and len(shown) < request.limit and examined < MAX_EXAMINED:
         page = await bench.journal.find(_query(request, after, request.limit - len(shown)))
         for found in page.items:
@@ -60,7 +61,8 @@ async def _list(bench: Bench, caller: Caller, key: Key | None, request: ListKeys
     return Effect(answer=KeyList(tuple(shown), str(after) if more else None))
 
 
-def _position(cursor: str | None) -> int:
+def position(cursor: str | None) -> int:
+    """Return where a list goes on, 0 for its beginning. Raises BadRequestError for another text."""
     if cursor is None:
         return 0
     if not cursor.isascii() or not cursor.isdigit() or len(cursor) > 18:

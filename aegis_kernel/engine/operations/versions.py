@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from aegis_kernel.domain.errors import BadRequestError
 from aegis_kernel.domain.key import Key, KeyVersion
+from aegis_kernel.domain.lifecycle import permit_version
 from aegis_kernel.spi.root_of_trust import OpenKey
 
 if TYPE_CHECKING:
@@ -48,8 +49,11 @@ def _candidates(key: Key, number: int | None) -> Sequence[KeyVersion]:
 
 
 def processable_version(key: Key, number: int) -> KeyVersion:
-    """Return version `number`. Raises BadRequestError when there is none that may process."""
+    """Return version `number`. Raises BadRequestError when there is none, and
+    IllegalOperationError when it is Compromised.
+    """
     version = key.version(number)
-    if version is None or not version.is_processable:
-        raise BadRequestError(f"keyVersion must be a usable version, 1 to {key.current_version}")
+    if version is None:
+        raise BadRequestError(f"keyVersion must be a version, 1 to {key.current_version}")
+    permit_version(version)
     return version

@@ -19,7 +19,9 @@ __all__ = ["BasicAuthorizer", "Plugin"]
 ADMINS = "admins"
 
 # A list shows only keys that the caller may GET: the kernel asks for each of them.
-OPEN_TO_ALL = frozenset({Operation.CREATE, Operation.LIST, Operation.RANDOM})
+OPEN_TO_ALL = frozenset(
+    {Operation.CREATE, Operation.LIST, Operation.LIST_ALIASES, Operation.RANDOM}
+)
 
 ADMIN = Decision(True, "admin")
 OPEN = Decision(True, "open to every principal")
