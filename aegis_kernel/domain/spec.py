@@ -70,6 +70,12 @@ class AgreementAlgorithm(StrEnum):
     ECDH_HKDF_SHA512 = "EcdhHkdfSha512"
 
 
+class WrapFormat(StrEnum):
+    """A wrapped key as other systems write it, in place of our own with its header."""
+
+    RFC5649 = "rfc5649"
+
+
 SIZES_BITS: Mapping[Algorithm, frozenset[int]] = MappingProxyType(
     {
         Algorithm.AES: frozenset({128, 192, 256}),

@@ -145,7 +145,9 @@ WRAP = Endpoint(
     declaration=operations.WRAP,
     takes=WrapRequest,
     gives=WrapResponse,
-    to_request=lambda taken: messages.Wrap(Secret(taken.plaintext_base64), or_none(taken.context)),
+    to_request=lambda taken: messages.Wrap(
+        Secret(taken.plaintext_base64), or_none(taken.context), or_none(taken.format)
+    ),
     to_response=lambda answered, _: WrapResponse(
         wrapped_key_base64=answered.ciphertext,
         key_version=answered.key_version,
@@ -165,7 +167,12 @@ UNWRAP = Endpoint(
     declaration=operations.UNWRAP,
     takes=UnwrapRequest,
     gives=UnwrapResponse,
-    to_request=lambda taken: messages.Unwrap(taken.wrapped_key_base64, or_none(taken.context)),
+    to_request=lambda taken: messages.Unwrap(
+        taken.wrapped_key_base64,
+        or_none(taken.context),
+        or_none(taken.format),
+        or_none(taken.key_version),
+    ),
     to_response=lambda answered, _: UnwrapResponse(
         plaintext_base64=answered.plaintext.reveal(), key_version=answered.key_version
     ),

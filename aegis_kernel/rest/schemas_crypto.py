@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import UNSET, UnsetType
 
-from aegis_kernel.domain.spec import SignatureAlgorithm
+from aegis_kernel.domain.spec import SignatureAlgorithm, WrapFormat
 from aegis_kernel.rest.codec import Base64
 from aegis_kernel.rest.schemas import Ciphertext, Context, KeyBytes, ShortBase64, Version, Wire
 
@@ -55,8 +55,11 @@ class DecryptResponse(Wire, frozen=True):
 
 
 class WrapRequest(Wire, frozen=True):
+    """`format` is for keys with the usage wrapRfc5649, and takes no context."""
+
     plaintext_base64: KeyBytes
     context: Context | UnsetType = UNSET
+    format: WrapFormat | UnsetType = UNSET
 
 
 class WrapResponse(Wire, frozen=True):
@@ -66,8 +69,12 @@ class WrapResponse(Wire, frozen=True):
 
 
 class UnwrapRequest(Wire, frozen=True):
+    """`keyVersion` goes with `format`, where more than one version may have wrapped the key."""
+
     wrapped_key_base64: ShortBase64
     context: Context | UnsetType = UNSET
+    format: WrapFormat | UnsetType = UNSET
+    key_version: Version | UnsetType = UNSET
 
 
 class UnwrapResponse(Wire, frozen=True):

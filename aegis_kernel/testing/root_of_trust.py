@@ -27,6 +27,7 @@ from aegis_kernel.testing.keys import (
     refused,
     require_shut,
 )
+from aegis_kernel.testing.root_of_trust_secrets import SecretLaws
 
 MESSAGE = b"invoice #1234 total $42,000"
 AES = [spec for spec in SPECS if spec.algorithm is Algorithm.AES]
@@ -35,7 +36,7 @@ every_spec = pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
 every_aes = pytest.mark.parametrize("spec", AES, ids=lambda spec: spec.name)
 
 
-class RootOfTrustConformance:
+class RootOfTrustConformance(SecretLaws):
     """Override `root_of_trust`; run with pytest-asyncio in auto mode.
 
     Keys are made once and opened by every root that the fixture gives, as after a restart: build

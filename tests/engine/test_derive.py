@@ -126,6 +126,7 @@ async def test_only_a_point_of_the_same_curve_in_one_form_is_taken(kernel: Kerne
         "no point of the curve": good[:-1] + bytes([good[-1] ^ 1]),
         "the point (0, 0)": good[:-64] + bytes(64),
         "a compressed point": b"\x30\x39" + good[2:23] + b"\x03\x22\x00" + point,
+        "the hybrid form": good[:26] + bytes([6 | good[-1] & 1]) + good[27:],
         "cut short": good[:-1],
         "made longer": good + b"\0",
         "nothing": b"",

@@ -97,6 +97,25 @@ async def test_random_bytes(alice: httpx.AsyncClient) -> None:
     assert len(b64decode(drawn["randomBase64"])) == 33
 
 
+async def test_a_key_is_wrapped_as_others_do_it(alice: httpx.AsyncClient) -> None:
+    path = f"/v1/keys/{await active_key(alice, usages=['wrapRfc5649'])}"
+    key_bytes = b64encode(bytes(range(32))).decode()
+    asked = {"plaintextBase64": key_bytes, "format": "rfc5649"}
+    made = await post(alice, f"{path}/wrap", asked)
+    assert (made["algorithm"], len(b64decode(made["wrappedKeyBase64"]))) == ("AesKwp256", 40)
+    wrapped = {"wrappedKeyBase64": made["wrappedKeyBase64"], "format": "rfc5649", "keyVersion": 1}
+    assert (await post(alice, f"{path}/unwrap", wrapped))["plaintextBase64"] == key_bytes
+    refused = await alice.post(f"{path}/wrap", json=asked | {"context": {}})
+    assert_refused(refused, 400, "BadRequest")
+    refused = await alice.post(f"{path}/wrap", json=asked | {"format": "RFC5649"})
+    assert_refused(refused, 400, "BadRequest")
+    refused = await alice.post(f"{path}/wrap", json={"plaintextBase64": key_bytes})
+    assert_refused(refused, 409, "IllegalOperation")
+    del wrapped["keyVersion"]
+    tampered = wrapped | {"wrappedKeyBase64": b64encode(bytes(40)).decode()}
+    assert_refused(await alice.post(f"{path}/unwrap", json=tampered), 400, "DecryptionFailed")
+
+
 async def test_usages_are_shown_and_enforced(alice: httpx.AsyncClient) -> None:
     spec = {"name": "a", "algorithm": "AES", "sizeBits": 256, "usages": ["encrypt", "decrypt"]}
     created = (await alice.post("/v1/keys", json={"spec": spec})).json()

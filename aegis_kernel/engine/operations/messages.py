@@ -17,6 +17,7 @@ from aegis_kernel.domain.spec import (
     KeySpec,
     MacAlgorithm,
     SignatureAlgorithm,
+    WrapFormat,
 )
 
 
@@ -134,15 +135,20 @@ class Decrypt(_Message, frozen=True):
 
 
 class Wrap(_Message, frozen=True):
-    """`key_bytes` is 16 to 4096 bytes."""
+    """`key_bytes` is 16 to 4096 bytes. A `format` takes no context."""
 
     key_bytes: Secret
     context: Mapping[str, str] | None = None
+    format: WrapFormat | None = None
 
 
 class Unwrap(_Message, frozen=True):
+    """`key_version` only goes with a `format`: our own has a header that names it."""
+
     wrapped: bytes
     context: Mapping[str, str] | None = None
+    format: WrapFormat | None = None
+    key_version: int | None = None
 
 
 class GenerateDataKey(_Message, frozen=True):

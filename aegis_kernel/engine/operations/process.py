@@ -10,6 +10,7 @@ from aegis_kernel.domain.context import canonical_bytes
 from aegis_kernel.domain.errors import BadRequestError, DecryptionFailedError
 from aegis_kernel.domain.key import Key
 from aegis_kernel.domain.lifecycle import Operation, permit_version
+from aegis_kernel.engine.operations import interop
 from aegis_kernel.engine.operations.declaration import Caller, Declaration, Effect
 from aegis_kernel.engine.operations.messages import Decrypt, Decrypted, Unwrap, Verified, Verify
 from aegis_kernel.engine.operations.require import require
@@ -64,6 +65,10 @@ async def _unwrap(bench: Bench, caller: Caller, key: Key | None, request: Unwrap
     algorithm = key.spec.wrapping_algorithm
     if algorithm is None:
         raise BadRequestError(f"An {key.spec.algorithm} key does not unwrap; AES keys do")
+    if interop.concerns(key, request):
+        return await interop.unwrap(bench, key, request)
+    if request.key_version is not None:
+        raise BadRequestError("keyVersion goes with a format; our own names the version itself")
     opened = await _opened_for(bench, key, request.wrapped, Kind.WRAPPED_KEY)
     header = opened.wrapped_key_header
     key_bytes = await opened.key.unwrap(

@@ -8,6 +8,7 @@ from aegis_kernel.domain.context import canonical_bytes
 from aegis_kernel.domain.errors import BadRequestError
 from aegis_kernel.domain.key import Key
 from aegis_kernel.domain.lifecycle import Operation
+from aegis_kernel.engine.operations import interop
 from aegis_kernel.engine.operations.declaration import Caller, Declaration, Effect
 from aegis_kernel.engine.operations.messages import Encrypt, Encrypted, Sign, Signed, Wrap
 from aegis_kernel.engine.operations.require import require
@@ -54,6 +55,8 @@ async def _wrap(bench: Bench, caller: Caller, key: Key | None, request: Wrap) ->
         raise BadRequestError(
             f"wrap takes a key of {WRAP_LEAST_BYTES} to {WRAP_MOST_BYTES} bytes; encrypt takes data"
         )
+    if interop.concerns(key, request):
+        return await interop.wrap(bench, key, request)
     version = key.current_version
     opened = await bench.open(key, version)
     header = opened.wrapped_key_header

@@ -13,11 +13,16 @@ from aegis_kernel import (
     Material,
     Secret,
     SignatureAlgorithm,
+    Usage,
     canonical_bytes,
 )
 from aegis_rot_inmemory.suite import SUITE, seal, unseal
 
 ROOT_OF_TRUST = "inmemory"
+
+# A key made for rfc5649 alone must not open for anything else, whatever a row in the journal says.
+_ANY = "key version material"
+_RFC5649 = "rfc5649 key version material"
 
 _NOT_OURS = "Key material is not authentic for this key version"
 
@@ -68,7 +73,7 @@ def _context(binding: Binding) -> bytes:
     spec = binding.spec
     return canonical_bytes(
         {
-            "purpose": "key version material",
+            "purpose": _RFC5649 if Usage.WRAP_RFC5649 in (spec.usages or ()) else _ANY,
             "key": binding.key_id,
             "version": str(binding.version),
             "algorithm": spec.algorithm.value,
