@@ -55,16 +55,27 @@ from aegis_kernel.spi.journal import (
     Entry,
     Found,
     Journal,
+    JournalBackup,
     Lease,
     LedgerRecord,
+    MaterialChange,
+    MaterialRow,
     Page,
     PutMaterial,
     Query,
     Record,
+    ReplaceMaterial,
     Stored,
 )
 from aegis_kernel.spi.provider import HEALTHY, Health, Provider, Status
-from aegis_kernel.spi.root_of_trust import Binding, KeyPair, Material, OpenKey, RootOfTrust
+from aegis_kernel.spi.root_of_trust import (
+    Binding,
+    KeyPair,
+    Material,
+    MaterialKeeper,
+    OpenKey,
+    RootOfTrust,
+)
 from aegis_kernel.spi.settings import Env, SettingsSection, read_section, variables_of
 from aegis_kernel.spi.telemetry import OUTCOMES, Exposition, Observation, SinkLag, Telemetry
 
@@ -107,6 +118,7 @@ __all__ = [
     "IllegalOperationError",
     "InternalError",
     "Journal",
+    "JournalBackup",
     "Key",
     "KeyId",
     "KeyNotFoundError",
@@ -119,6 +131,9 @@ __all__ = [
     "LedgerRecord",
     "MacAlgorithm",
     "Material",
+    "MaterialChange",
+    "MaterialKeeper",
+    "MaterialRow",
     "NoSettings",
     "NotFoundError",
     "Observation",
@@ -136,6 +151,7 @@ __all__ = [
     "PutMaterial",
     "Query",
     "Record",
+    "ReplaceMaterial",
     "RootOfTrust",
     "Secret",
     "SettingsError",

@@ -117,7 +117,7 @@ class Kernel:
         self._observers = Observers(tuple(providers.telemetries.values()), clock)
         self._committer = Committer(journal, clock, self._committed)
         scribe = Scribe(clock)
-        self._masters = Masters(journal)
+        self._masters = Masters(journal, self._committer.commit, providers.roots)
         streams = Streams(journal, settings.cache_keys)
         aliases = Aliases(journal, streams, settings.cache_keys)
         opened = OpenedKeys(journal, providers.roots, settings.cache_opened_keys)
@@ -164,7 +164,7 @@ class Kernel:
     async def _open(self) -> None:
         for component in self.providers.components:
             await component.provider.open()
-        await self._masters.open(self.providers.roots)
+        await self._masters.open()
         self._delivery.start()
         self._tasks = [
             asyncio.create_task(self.sweep.run()),

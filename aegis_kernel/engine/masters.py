@@ -1,63 +1,125 @@
-"""The stream `system/master`: which secret protects each root's material, as the journal knows it."""
+"""The stream `system/master`: which master keys protect each root's material, as the journal knows it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 
-from aegis_kernel.domain.errors import BootError
-from aegis_kernel.spi.journal import Append, Conflict, Entry, Journal
-from aegis_kernel.spi.root_of_trust import RootOfTrust
+from aegis_kernel.domain.errors import BootError, UnavailableError
+from aegis_kernel.spi.journal import Append, Committed, Conflict, Entry, Journal, Record
+from aegis_kernel.spi.root_of_trust import MaterialKeeper, RootOfTrust
 
 STREAM = "system/master"
 
+Commit = Callable[[Entry], Awaitable[Committed | Conflict]]
 
-class _Fingerprints(msgspec.Struct, frozen=True):
-    """The event and the snapshot of this stream: {root of trust: fingerprint}."""
+
+class Fingerprints(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The event and the snapshot of this stream.
+
+    `roots` is {root of trust: the master key that seals}; `older` has those that some material may
+    still be under, while a rotation is under way.
+    """
 
     roots: dict[str, str]
+    older: dict[str, tuple[str, ...]] = {}
+
+    def needed(self, root: str) -> frozenset[str]:
+        """Return every master key that the root's material may be under."""
+        newest = {self.roots[root]} if root in self.roots else set()
+        return frozenset(newest.union(self.older.get(root, ())))
 
 
 class Masters:
     """Refuses a wrong master key at boot; every new material expects this stream unmoved."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, commit: Commit, roots: Mapping[str, RootOfTrust]) -> None:
         self._journal = journal
+        self._commit = commit
+        self._roots = roots
         self.sequence = 0
+        self.known = Fingerprints({})
 
-    async def open(self, roots: Mapping[str, RootOfTrust]) -> None:
-        """Compare the roots' fingerprints with the journal's, and add those that are new.
+    async def open(self) -> None:
+        """Compare the roots' master keys with the journal's, and add what is new.
 
-        Raises BootError when a root's secret is not the one that the journal's material needs.
+        Raises BootError when a root lacks a master key that the journal's material needs.
         """
-        known = await self._load()
-        offered = {name: root.fingerprint for name, root in roots.items() if root.fingerprint}
-        for name, fingerprint in offered.items():
-            if known.get(name, fingerprint) != fingerprint:
+        await self._load()
+        for name, root in self._roots.items():
+            missing = self.known.needed(name) - set(_held(root))
+            if missing:
                 raise BootError(
                     f"root of trust {name} has another master key than the one that protects this "
-                    "journal's keys; restore that master key, or point the server at its own journal"
+                    f"journal's keys ({', '.join(sorted(missing))}); restore that master key, or "
+                    "point the server at its own journal"
                 )
-        if not offered.items() <= known.items():
-            await self._record(known | offered)
+        if not await self.adopt():
+            raise BootError("another server is booting on this journal; start this one again")
+
+    async def adopt(self, *records: Record) -> bool:
+        """Make the roots' newest master keys the journal's; return False if the stream has moved.
+
+        The ones before stay known as older: a rotation is under way then, also one that a crash cut
+        off right after the new master key was made.
+        """
+        roots = dict(self.known.roots)
+        older = dict(self.known.older)
+        for name, root in self._roots.items():
+            newest = root.fingerprint
+            if newest is None or newest == roots.get(name):
+                continue
+            others = self.known.needed(name) - {newest}
+            roots[name] = newest
+            if others:
+                older[name] = tuple(sorted(others))
+        after = Fingerprints(roots, older)
+        return after == self.known or await self._record(after, *records)
+
+    async def retire(self, root: str, *records: Record) -> bool:
+        """Say that no material is under an older master key of `root`; False if the stream moved."""
+        older = {name: names for name, names in self.known.older.items() if name != root}
+        return await self._record(Fingerprints(self.known.roots, older), *records)
 
     async def refresh(self) -> None:
-        """Learn the stream's present sequence after a conflict on it."""
+        """Learn where the stream stands after a conflict on it.
+
+        Raises UnavailableError when another server has made a master key that is not at hand here:
+        what this one seals would be lost when the older is retired.
+        """
         await self._load()
+        for name, root in self._roots.items():
+            if root.fingerprint is not None and self.known.roots.get(name) != root.fingerprint:
+                raise UnavailableError(
+                    "The master key has been rotated elsewhere",
+                    reason=f"give this server the new master key of {name}, and start it again",
+                )
 
-    async def _load(self) -> dict[str, str]:
+    async def _load(self) -> None:
         stored = await self._journal.load(STREAM)
-        if stored is None:
-            return {}
-        self.sequence = stored.sequence
-        return msgspec.json.decode(stored.snapshot, type=_Fingerprints).roots
+        if stored is not None:
+            self.sequence = stored.sequence
+            self.known = decode(stored.snapshot)
 
-    async def _record(self, roots: dict[str, str]) -> None:
-        body = msgspec.json.encode(_Fingerprints(roots))
+    async def _record(self, after: Fingerprints, *records: Record) -> bool:
+        body = msgspec.json.encode(after)
+        expected = self.sequence
         appended = Append(stream=STREAM, events=(body,), snapshot=body)
-        entry = Entry(expects={STREAM: self.sequence}, appends=(appended,))
-        (verdict,) = await self._journal.commit([entry])
-        if isinstance(verdict, Conflict):
-            raise BootError("another server is booting on this journal; start this one again")
-        self.sequence += 1
+        entry = Entry(expects={STREAM: expected}, appends=(appended,), records=records)
+        if isinstance(await self._commit(entry), Conflict):
+            return False
+        # Not "+= 1": a request that lost to this append may have read the new sequence meanwhile.
+        self.sequence, self.known = expected + 1, after
+        return True
+
+
+def decode(body: bytes) -> Fingerprints:
+    """Return what an event or a snapshot of this stream says."""
+    return msgspec.json.decode(body, type=Fingerprints)
+
+
+def _held(root: RootOfTrust) -> tuple[str, ...]:
+    if isinstance(root, MaterialKeeper):
+        return root.fingerprints
+    return (root.fingerprint,) if root.fingerprint else ()

@@ -116,6 +116,8 @@ class Pipeline:
     async def _carry_out(self, job: _Job) -> tuple[Effect, View]:
         kept: _Kept | None = None
         for _ in range(MAX_ATTEMPTS):
+            # Read before anything is sealed: what was sealed under an older master key must lose.
+            master = self._masters.sequence
             view = await self._look(job)
             try:
                 effect = await self._decide(job, view, kept)
@@ -126,13 +128,15 @@ class Pipeline:
             else:
                 if not job.declaration.recorded:
                     return effect, view
-                entry, after = self._entry(job, view, effect)
+                entry, after = self._entry(job, view, effect, master)
                 conflict = await self._commit(entry)
                 if conflict is None:
                     self._learn(view, after)
                     return effect, after
                 kept = _keep(job, view, effect, conflict)
             await self._forget(conflict, view)
+            if self._masters.sequence != master:
+                kept = None
         raise UnavailableError("This key is changing too fast; try again in a moment")
 
     async def _look(self, job: _Job) -> View:
@@ -177,7 +181,7 @@ class Pipeline:
         )
         return Entry(expects=_expects(view), records=(record,))
 
-    def _entry(self, job: _Job, view: View, effect: Effect) -> tuple[Entry, View]:
+    def _entry(self, job: _Job, view: View, effect: Effect, master: int) -> tuple[Entry, View]:
         key_id = effect.key_id or _id_of(job, view)
         if effect.key_id is not None:
             view = View(key_stream(effect.key_id), 0, None)
@@ -186,7 +190,7 @@ class Pipeline:
         if not effect.events:
             return Entry(expects=expects, appends=effect.appends, records=(record,)), view
         if any(isinstance(change, PutMaterial) for change in effect.material):
-            expects[masters.STREAM] = self._masters.sequence
+            expects[masters.STREAM] = master
         appended, after = append(view, effect.events)
         entry = Entry(
             expects=expects,

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Protocol
+from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
+from aegis_kernel.domain.errors import UnavailableError
 from aegis_kernel.domain.key import KeyId
 from aegis_kernel.spi.provider import Provider
 from aegis_kernel.spi.root_of_trust import Material
@@ -60,6 +62,29 @@ class DeleteMaterial(msgspec.Struct, frozen=True):
     key_id: KeyId
 
 
+class ReplaceMaterial(msgspec.Struct, frozen=True):
+    """Replace the material of one key version where `old` still stands; do nothing where it does not.
+
+    It never inserts: what was deleted meanwhile stays deleted.
+    """
+
+    key_id: KeyId
+    version: int
+    old: Material
+    new: Material
+
+
+MaterialChange = PutMaterial | DeleteMaterial | ReplaceMaterial
+
+
+class MaterialRow(msgspec.Struct, frozen=True):
+    """The material of one key version, as it is stored."""
+
+    key_id: KeyId
+    version: int
+    material: Material
+
+
 class Record(msgspec.Struct, frozen=True):
     """One audit record: its id (UUIDv7, canonical text) and its exact bytes, one line of JSON."""
 
@@ -76,7 +101,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
     expects: Mapping[str, int]
     appends: tuple[Append, ...] = ()
-    material: tuple[PutMaterial | DeleteMaterial, ...] = ()
+    material: tuple[MaterialChange, ...] = ()
     records: tuple[Record, ...] = ()
 
 
@@ -168,6 +193,15 @@ class Journal(Provider, Protocol):
         """Return the material of that version, or None if it is not there."""
         ...
 
+    async def material_page(
+        self, after: tuple[KeyId, int] | None, limit: int
+    ) -> Sequence[MaterialRow]:
+        """Return up to `limit` rows (at most 500), ordered by key id and version, above `after`.
+
+        Raises UnavailableError where the journal cannot list its material, as this default does.
+        """
+        raise UnavailableError("This journal cannot list its material")
+
     async def find(self, query: Query) -> Page:
         """Return up to `limit` streams (at most 500) that match."""
         ...
@@ -190,4 +224,43 @@ class Journal(Provider, Protocol):
 
     async def lease(self, name: str) -> Lease | None:
         """Take or keep leadership of `name`; None while another process holds it."""
+        ...
+
+
+@runtime_checkable
+class JournalBackup(Protocol):
+    """Optional, beside Journal: lets `aegis-server backup` copy the store, and put a copy in place."""
+
+    @property
+    def schema_version(self) -> int:
+        """The number of the store's layout; a newer release may read an older one, never the reverse."""
+        ...
+
+    async def backup(self, target: Path) -> None:
+        """Write one consistent copy of the open store to `target`, a new file, while commits go on.
+
+        All that was committed before the call is in it. On disk on return, mode 0600.
+        """
+        ...
+
+    def at(self, copy: Path) -> Journal:
+        """Return a journal, to be opened, over a file that `backup` or `salvage` wrote.
+
+        It may write to that file; closed, the file alone holds everything.
+        """
+        ...
+
+    async def examine(self) -> None:
+        """Look at every page of the open store. Raises BootError when it is damaged."""
+        ...
+
+    async def salvage(self, store: Path, target: Path) -> None:
+        """Copy the store of a journal that no server has open, as it lies there, to a new file."""
+        ...
+
+    async def place(self, copy: Path) -> None:
+        """Make `copy` the store of this journal, which is not open, in one step; or change nothing.
+
+        Raises BootError when the place is not empty.
+        """
         ...

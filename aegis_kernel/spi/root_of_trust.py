@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -159,4 +159,52 @@ class RootOfTrust(Provider, Protocol):
 
     async def destroy(self, material: Material) -> None:
         """Destroy what the root itself holds of it; the journal deletes its own row afterwards."""
+        ...
+
+
+@runtime_checkable
+class MaterialKeeper(Protocol):
+    """Optional, beside RootOfTrust: material is sealed under a master key that can be rotated.
+
+    A fingerprint is a one-way name of a master key; `RootOfTrust.fingerprint` is the newest one's.
+    """
+
+    @property
+    def fingerprints(self) -> tuple[str, ...]:
+        """The master keys at hand, the newest first: it seals, and each opens what it has sealed."""
+        ...
+
+    async def open_existing(self) -> None:
+        """As `open`, but make no master key: raise BootError where there is none."""
+        ...
+
+    async def begin_rotation(self) -> None:
+        """Make a new master key, durable before anything is sealed under it; the older ones stay.
+
+        Raises UnavailableError, with the remedy, where this root cannot.
+        """
+        ...
+
+    async def retire(self) -> None:
+        """Destroy every master key but the newest, durably; nothing needs them any more."""
+        ...
+
+    async def rewrap(self, material: Material, binding: Binding) -> Material | None:
+        """Return the same key bytes sealed under the newest master key, already tried by opening.
+
+        None means that the newest has sealed it and that it opens. Raises InternalError for material
+        that no master key at hand has sealed for this binding.
+        """
+        ...
+
+    def master_of(self, material: Material, binding: Binding) -> str | None:
+        """Return the fingerprint of the master key that has sealed it, None if it is not at hand."""
+        ...
+
+    def vouch(self, statement: bytes) -> bytes:
+        """Return a MAC over `statement` under a key that follows from the newest master key."""
+        ...
+
+    def vouched(self, statement: bytes, mac: bytes) -> bool:
+        """Return whether `vouch` made `mac`, under any master key at hand; compared in constant time."""
         ...

@@ -7,9 +7,9 @@ import pytest
 from aegis_kernel.domain.errors import InternalError
 from aegis_kernel.domain.key import KeyId
 from aegis_kernel.domain.secret import Secret
-from aegis_kernel.spi.journal import DeleteMaterial, Entry, Journal, Query
+from aegis_kernel.spi.journal import DeleteMaterial, Entry, Journal, Query, ReplaceMaterial
 from aegis_kernel.spi.root_of_trust import Material
-from aegis_kernel.testing.journal_entries import change, put, record, use, verdicts
+from aegis_kernel.testing.journal_entries import change, put, record, replace, use, verdicts
 
 _NOT_UTF8 = b"\x00\xff\xfe\x80 \x1f\n"
 
@@ -121,3 +121,56 @@ class MaterialLaws:
         assert await journal.material(KeyId("a"), 1) == Material("test", Secret(b"first"))
         assert await journal.load("key/a") is None
         assert verdicts(await journal.commit([good])) == ["committed"]
+
+    async def test_material_is_replaced_where_the_old_still_stands(self, journal: Journal) -> None:
+        await journal.commit([Entry(expects={}, material=(put("a", 1, b"old"), put("a", 2, b"x")))])
+        await journal.commit([Entry(expects={}, material=(replace("a", 1, b"old", b"new"),))])
+        assert await journal.material(KeyId("a"), 1) == Material("test", Secret(b"new"))
+        assert await journal.material(KeyId("a"), 2) == Material("test", Secret(b"x"))
+
+    async def test_a_replacement_of_anything_else_does_nothing(self, journal: Journal) -> None:
+        await journal.commit([Entry(expects={}, material=(put("a", 1, b"stands"),))])
+        other_root = ReplaceMaterial(
+            KeyId("a"),
+            1,
+            Material("another root", Secret(b"stands")),
+            Material("test", Secret(b"new")),
+        )
+        entry = Entry(
+            expects={}, material=(replace("a", 1, b"old", b"new"), other_root), records=(record(),)
+        )
+        assert verdicts(await journal.commit([entry])) == ["committed"]
+        assert await journal.material(KeyId("a"), 1) == Material("test", Secret(b"stands"))
+        assert await journal.head() == 1
+
+    async def test_a_replacement_never_brings_back_what_was_deleted(self, journal: Journal) -> None:
+        await journal.commit([Entry(expects={}, material=(put("a", 1, b"old"),))])
+        gone = DeleteMaterial(KeyId("a"))
+        late = replace("a", 1, b"old", b"new")
+        await journal.commit([Entry(expects={}, material=(gone, late))])
+        await journal.commit([Entry(expects={}, material=(late,))])
+        assert await journal.material(KeyId("a"), 1) is None
+
+    async def test_replacements_happen_in_the_order_given(self, journal: Journal) -> None:
+        await journal.commit([Entry(expects={}, material=(put("a", 1, b"1"),))])
+        steps = (replace("a", 1, b"1", b"2"), replace("a", 1, b"2", b"3"))
+        await journal.commit([Entry(expects={}, material=steps)])
+        await journal.commit([Entry(expects={}, material=steps)])
+        assert await journal.material(KeyId("a"), 1) == Material("test", Secret(b"3"))
+
+    async def test_material_is_listed_in_pages_in_order(self, journal: Journal) -> None:
+        assert list(await journal.material_page(None, 10)) == []
+        puts = [put(key, version) for key in ("b", "a", "c") for version in (10, 2, 1)]
+        await journal.commit([Entry(expects={}, material=tuple(puts))])
+        everything = await journal.material_page(None, 100)
+        places = [(row.key_id, row.version) for row in everything]
+        assert places == sorted((change.key_id, change.version) for change in puts)
+        assert everything[0].material == puts[0].material
+        walked: list[tuple[KeyId, int]] = []
+        while page := await journal.material_page(walked[-1] if walked else None, 2):
+            assert len(page) <= 2
+            walked += [(row.key_id, row.version) for row in page]
+        assert walked == places
+        many = tuple(put("d", version) for version in range(1, 602))
+        await journal.commit([Entry(expects={}, material=many)])
+        assert len(await journal.material_page(None, 1000)) == 500

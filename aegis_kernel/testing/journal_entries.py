@@ -12,10 +12,11 @@ from aegis_kernel.spi.journal import (
     Attributes,
     Committed,
     Conflict,
-    DeleteMaterial,
     Entry,
+    MaterialChange,
     PutMaterial,
     Record,
+    ReplaceMaterial,
 )
 from aegis_kernel.spi.root_of_trust import Material
 
@@ -36,7 +37,7 @@ def change(
     *events: bytes,
     attributes: Attributes | None = None,
     records: tuple[Record, ...] = (),
-    material: tuple[PutMaterial | DeleteMaterial, ...] = (),
+    material: tuple[MaterialChange, ...] = (),
 ) -> Entry:
     """An entry that appends to `stream`, expected at `at`."""
     events = events or (f"event {at + 1}".encode(),)
@@ -51,6 +52,12 @@ def change(
 
 def put(key: str, version: int, wrapped: bytes = b"wrapped") -> PutMaterial:
     return PutMaterial(KeyId(key), version, Material("test", Secret(wrapped)))
+
+
+def replace(key: str, version: int, old: bytes, new: bytes) -> ReplaceMaterial:
+    """A replacement of what `put` puts."""
+    before, after = Material("test", Secret(old)), Material("test", Secret(new))
+    return ReplaceMaterial(KeyId(key), version, before, after)
 
 
 def verdicts(answer: Sequence[Committed | Conflict]) -> list[str]:

@@ -22,6 +22,7 @@ from aegis_kernel import (
     Lease,
     LedgerRecord,
     Material,
+    MaterialRow,
     Page,
     Query,
     Stored,
@@ -65,6 +66,15 @@ class MemoryJournal(Journal):
 
     async def material(self, key_id: KeyId, version: int) -> Material | None:
         return self._store.material.get((key_id, version))
+
+    async def material_page(
+        self, after: tuple[KeyId, int] | None, limit: int
+    ) -> Sequence[MaterialRow]:
+        stored = self._store.material
+        places = sorted(place for place in stored if after is None or place > after)
+        return tuple(
+            MaterialRow(*place, stored[place]) for place in places[: min(limit, _MAXIMUM_PAGE)]
+        )
 
     async def find(self, query: Query) -> Page:
         limit = min(query.limit, _MAXIMUM_PAGE)

@@ -14,8 +14,9 @@ from aegis_kernel import (
     InternalError,
     KeyId,
     Material,
-    PutMaterial,
+    MaterialChange,
     Query,
+    ReplaceMaterial,
     Stored,
 )
 
@@ -109,14 +110,16 @@ def _is_tagged(attributes: Attributes, key: str, value: str | None) -> bool:
     return key in attributes.tags and value in (None, attributes.tags[key])
 
 
-def _apply(
-    change: PutMaterial | DeleteMaterial, material: dict[tuple[KeyId, int], Material]
-) -> None:
+def _apply(change: MaterialChange, material: dict[tuple[KeyId, int], Material]) -> None:
     if isinstance(change, DeleteMaterial):
         for place in [place for place in material if place[0] == change.key_id]:
             del material[place]
         return
     place = (change.key_id, change.version)
+    if isinstance(change, ReplaceMaterial):
+        if material.get(place) == change.old:
+            material[place] = change.new
+        return
     if place in material:
         raise InternalError(f"Version {change.version} of key {change.key_id} has material already")
     material[place] = change.material

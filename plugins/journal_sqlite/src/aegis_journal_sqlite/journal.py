@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from aegis_journal_sqlite.connection import connect_reader
 from aegis_journal_sqlite.errors import error_name, unavailable
 from aegis_journal_sqlite.place import Place
-from aegis_journal_sqlite.scans import history, ledger
+from aegis_journal_sqlite.scans import history, ledger, material_page
 from aegis_journal_sqlite.search import find
 from aegis_journal_sqlite.writer import Writer
 from aegis_kernel import (
@@ -29,6 +29,7 @@ from aegis_kernel import (
     Lease,
     LedgerRecord,
     Material,
+    MaterialRow,
     Page,
     Query,
     Secret,
@@ -44,6 +45,7 @@ _MATERIAL = "SELECT root, wrapped FROM material WHERE key_id = ? AND version = ?
 _HEAD = "SELECT ifnull(max(position), 0) FROM ledger"
 _CURSOR = "SELECT position FROM cursors WHERE sink = ?"
 
+_MAXIMUM_PAGE = 500
 _MINIMUM_SQLITE = (3, 38, 0)
 
 
@@ -108,6 +110,11 @@ class SqliteJournal(Journal):
     async def material(self, key_id: KeyId, version: int) -> Material | None:
         row = self._read_point(_MATERIAL, key_id, version)
         return Material(row[0], Secret(row[1])) if row else None
+
+    async def material_page(
+        self, after: tuple[KeyId, int] | None, limit: int
+    ) -> Sequence[MaterialRow]:
+        return await self._scan(material_page, after, min(limit, _MAXIMUM_PAGE))
 
     async def find(self, query: Query) -> Page:
         return await self._scan(find, query, round(self._clock.time() * 1_000_000))

@@ -12,7 +12,7 @@ from aegis_kernel import (
     DeleteMaterial,
     Entry,
     InternalError,
-    PutMaterial,
+    MaterialChange,
 )
 
 Verdict = Committed | Conflict
@@ -41,7 +41,7 @@ class Plan:
 
     verdicts: list[Verdict]
     moves: dict[str, Move]
-    material: list[PutMaterial | DeleteMaterial]
+    material: list[MaterialChange]
     bodies: list[bytes]
 
     @property

@@ -6,7 +6,7 @@ import json
 import sqlite3
 from collections.abc import Sequence
 
-from aegis_kernel import InternalError, LedgerRecord
+from aegis_kernel import InternalError, KeyId, LedgerRecord, Material, MaterialRow, Secret
 
 _HISTORY = """
 SELECT json_group_array(json_array(sequence, hex(body))) FROM (
@@ -17,6 +17,10 @@ SELECT json_group_array(json_array(sequence, hex(body))) FROM (
 _LEDGER = """
 SELECT group_concat(position), CAST(group_concat(body, char(10)) AS BLOB) FROM (
     SELECT position, body FROM ledger WHERE position > ? ORDER BY position LIMIT ?)"""
+
+_MATERIAL = """
+SELECT key_id, version, root, wrapped FROM material
+WHERE (key_id, version) > (?, ?) ORDER BY key_id, version LIMIT ?"""
 
 
 def history(connection: sqlite3.Connection, stream: str) -> Sequence[bytes]:
@@ -36,3 +40,14 @@ def ledger(connection: sqlite3.Connection, after: int, limit: int) -> Sequence[L
     if positions != ",".join(map(str, expected)):
         raise InternalError("The ledger has a gap", reason=f"after position {after}")
     return tuple(map(LedgerRecord, expected, lines))
+
+
+def material_page(
+    connection: sqlite3.Connection, after: tuple[KeyId, int] | None, limit: int
+) -> Sequence[MaterialRow]:
+    """Return the rows above `after`, in order."""
+    rows = connection.execute(_MATERIAL, (*(after or ("", 0)), limit)).fetchall()
+    return tuple(
+        MaterialRow(KeyId(key_id), version, Material(root, Secret(wrapped)))
+        for key_id, version, root, wrapped in rows
+    )

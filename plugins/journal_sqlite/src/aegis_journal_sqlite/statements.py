@@ -16,7 +16,7 @@ from itertools import groupby
 from typing import Any
 
 from aegis_journal_sqlite.plan import Move
-from aegis_kernel import Append, DeleteMaterial, PutMaterial
+from aegis_kernel import Append, DeleteMaterial, MaterialChange, PutMaterial, ReplaceMaterial
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ROWS_A_STATEMENT = 256
@@ -57,6 +57,9 @@ SELECT streams.id, new.column2, new.column3
 FROM (VALUES {rows}) AS new CROSS JOIN streams ON streams.stream = new.column1"""
 
 _PUT = "INSERT INTO material (key_id, version, root, wrapped) VALUES {rows}"
+_REPLACE = """
+UPDATE material SET root = ?, wrapped = ?
+WHERE key_id = ? AND version = ? AND root = ? AND wrapped = ?"""
 _DELETE = "DELETE FROM material WHERE key_id IN (SELECT value FROM json_each(?))"
 
 
@@ -98,13 +101,14 @@ def move_streams(connection: sqlite3.Connection, moves: Mapping[str, Move]) -> N
     _tag_streams(connection, moves, last)
 
 
-def change_material(
-    connection: sqlite3.Connection, changes: Sequence[PutMaterial | DeleteMaterial]
-) -> None:
-    """Put and delete in the order given. Raises sqlite3.IntegrityError for material that is there."""
+def change_material(connection: sqlite3.Connection, changes: Sequence[MaterialChange]) -> None:
+    """Change in the order given. Raises sqlite3.IntegrityError for a put over material that is there."""
     for kind, run in groupby(changes, type):
         if kind is DeleteMaterial:
             connection.execute(_DELETE, (_json([change.key_id for change in run]),))
+        elif kind is ReplaceMaterial:
+            replacements = [change for change in run if isinstance(change, ReplaceMaterial)]
+            connection.executemany(_REPLACE, map(_replacement_row, replacements))
         else:
             puts = [change for change in run if isinstance(change, PutMaterial)]
             _insert(connection, _PUT, [_material_row(put) for put in puts])
@@ -147,6 +151,18 @@ def _stream_row(move: Move, last: Append) -> tuple[Any, ...]:
 def _material_row(put: PutMaterial) -> tuple[Any, ...]:
     material = put.material
     return (put.key_id, put.version, material.root_of_trust, material.wrapped.reveal())
+
+
+def _replacement_row(change: ReplaceMaterial) -> tuple[Any, ...]:
+    old, new = change.old, change.new
+    return (
+        new.root_of_trust,
+        new.wrapped.reveal(),
+        change.key_id,
+        change.version,
+        old.root_of_trust,
+        old.wrapped.reveal(),
+    )
 
 
 def _insert(connection: sqlite3.Connection, template: str, rows: Sequence[tuple[Any, ...]]) -> None:
