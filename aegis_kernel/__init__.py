@@ -33,12 +33,16 @@ from aegis_kernel.domain.key import Key, KeyId, KeyVersion
 from aegis_kernel.domain.lifecycle import KeyState, Operation, Usage
 from aegis_kernel.domain.principal import Principal, PrincipalKind, is_subject
 from aegis_kernel.domain.secret import Secret
+from aegis_kernel.domain.signature import MessageType, SignatureFormat, require_form
 from aegis_kernel.domain.spec import (
     AgreementAlgorithm,
     Algorithm,
     Curve,
+    EncapsulationAlgorithm,
+    EncryptionAlgorithm,
     KeySpec,
     MacAlgorithm,
+    ParameterSet,
     SignatureAlgorithm,
 )
 from aegis_kernel.spi.audit_sink import AuditSink
@@ -70,6 +74,7 @@ from aegis_kernel.spi.journal import (
 from aegis_kernel.spi.provider import HEALTHY, Health, Provider, Status
 from aegis_kernel.spi.root_of_trust import (
     Binding,
+    Encapsulated,
     KeyPair,
     Material,
     MaterialKeeper,
@@ -107,6 +112,9 @@ __all__ = [
     "Decision",
     "DecryptionFailedError",
     "DeleteMaterial",
+    "Encapsulated",
+    "EncapsulationAlgorithm",
+    "EncryptionAlgorithm",
     "Entry",
     "Env",
     "Executor",
@@ -134,12 +142,14 @@ __all__ = [
     "MaterialChange",
     "MaterialKeeper",
     "MaterialRow",
+    "MessageType",
     "NoSettings",
     "NotFoundError",
     "Observation",
     "OpenKey",
     "Operation",
     "Page",
+    "ParameterSet",
     "PermissionDeniedError",
     "Plugin",
     "PluginContext",
@@ -157,6 +167,7 @@ __all__ = [
     "SettingsError",
     "SettingsSection",
     "SignatureAlgorithm",
+    "SignatureFormat",
     "SinkLag",
     "Status",
     "Stored",
@@ -172,5 +183,6 @@ __all__ = [
     "is_subject",
     "parse_header",
     "read_section",
+    "require_form",
     "variables_of",
 ]

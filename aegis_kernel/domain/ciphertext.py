@@ -8,7 +8,7 @@ The root of trust that made the ciphertext binds these bytes; a changed header d
 
 from __future__ import annotations
 
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from uuid import UUID
 
 import msgspec
@@ -24,11 +24,20 @@ CONTEXT_MISMATCH = "EncryptionContext mismatch — refusing to decrypt"
 
 
 class Kind(IntEnum):
-    """What is inside: data made by `encrypt`, or a key made by `wrap`."""
+    """What is inside: data from `encrypt`, a key from `wrap`, a secret from `encapsulate`."""
 
     DATA = 1
     WRAPPED_KEY = 2
     MATERIAL = 3
+    ENCAPSULATED = 4
+
+
+class CiphertextFormat(StrEnum):
+    """AEGIS begins with our header. RAW has none: somebody made it with the public key alone,
+    with an empty OAEP label or HPKE info, and says which version it is for."""
+
+    AEGIS = "aegis"
+    RAW = "raw"
 
 
 class Suite(msgspec.Struct, frozen=True):

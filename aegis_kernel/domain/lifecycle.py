@@ -60,6 +60,8 @@ class Operation(StrEnum):
     VERIFY_MAC = "VerifyMac"
     DERIVE = "Derive"
     RANDOM = "Random"
+    ENCAPSULATE = "Encapsulate"
+    DECAPSULATE = "Decapsulate"
     AUTHENTICATE = "Authenticate"
     UPDATE = "Update"
     COMPROMISE_VERSION = "CompromiseVersion"
@@ -87,6 +89,8 @@ class Usage(StrEnum):
     MAC = "mac"
     VERIFY_MAC = "verifyMac"
     DERIVE = "derive"
+    ENCAPSULATE = "encapsulate"
+    DECAPSULATE = "decapsulate"
     WRAP_RFC5649 = "wrapRfc5649"
 
 
@@ -128,12 +132,14 @@ LAW: Mapping[Operation, Rule] = MappingProxyType(
         ),
         Operation.MAC: Rule("make a MAC with", _ACTIVE),
         Operation.DERIVE: Rule("derive with", _ACTIVE),
+        Operation.ENCAPSULATE: Rule("encapsulate with", _ACTIVE),
         # process
         Operation.VERIFY: Rule("verify with", _PROCESS),
         Operation.DECRYPT: Rule("decrypt with", _PROCESS),
         Operation.UNWRAP: Rule("unwrap with", _PROCESS),
         Operation.VERIFY_MAC: Rule("verify a MAC with", _PROCESS),
         Operation.REENCRYPT: Rule("re-encrypt from", _PROCESS),
+        Operation.DECAPSULATE: Rule("decapsulate with", _PROCESS),
         # transitions
         Operation.ACTIVATE: Rule("activate", _PRE_ACTIVE),
         Operation.DEACTIVATE: Rule("deactivate", _ACTIVE),
@@ -182,6 +188,8 @@ USAGES: Mapping[Operation, tuple[Usage, ...]] = MappingProxyType(
         Operation.MAC: (Usage.MAC,),
         Operation.VERIFY_MAC: (Usage.VERIFY_MAC,),
         Operation.DERIVE: (Usage.DERIVE,),
+        Operation.ENCAPSULATE: (Usage.ENCAPSULATE,),
+        Operation.DECAPSULATE: (Usage.DECAPSULATE,),
     }
 )
 

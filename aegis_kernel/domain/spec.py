@@ -1,34 +1,59 @@
-"""What a key is asked to be: its algorithm, its size or curve, and what that algorithm can do."""
+"""What a key is asked to be: its algorithm, its size, curve or parameter set, and what that algorithm can do."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Any
 
 import msgspec
 
+from aegis_kernel.domain.algorithms import (
+    CURVE_AGREEMENTS,
+    CURVE_SIGNATURES,
+    CURVES,
+    HPKE,
+    KEMS,
+    MACS,
+    ML_DSA_SIGNATURES,
+    OAEP_SHA256_BYTES,
+    PARAMETER_SETS,
+    RSA_SIGNATURES,
+    SIZES_BITS,
+    AgreementAlgorithm,
+    Algorithm,
+    Curve,
+    EncapsulationAlgorithm,
+    EncryptionAlgorithm,
+    MacAlgorithm,
+    ParameterSet,
+    SignatureAlgorithm,
+    WrapFormat,
+)
 from aegis_kernel.domain.errors import BadRequestError
 from aegis_kernel.domain.lifecycle import Usage
 
+__all__ = [
+    "CURVES",
+    "NAME_MAX_CHARACTERS",
+    "PARAMETER_SETS",
+    "SIZES_BITS",
+    "USAGES_OF",
+    "AgreementAlgorithm",
+    "Algorithm",
+    "Curve",
+    "EncapsulationAlgorithm",
+    "EncryptionAlgorithm",
+    "KeySpec",
+    "MacAlgorithm",
+    "ObjectType",
+    "ParameterSet",
+    "SignatureAlgorithm",
+    "WrapFormat",
+]
+
 NAME_MAX_CHARACTERS = 256
-
-
-class Algorithm(StrEnum):
-    AES = "AES"
-    RSA = "RSA"
-    EC = "EC"
-    EDDSA = "EdDSA"
-    HMAC = "HMAC"
-
-
-class Curve(StrEnum):
-    P256 = "P-256"
-    P384 = "P-384"
-    P521 = "P-521"
-    SECP256K1 = "secp256k1"
-    ED25519 = "Ed25519"
-    ED448 = "Ed448"
 
 
 class ObjectType(StrEnum):
@@ -38,91 +63,8 @@ class ObjectType(StrEnum):
     PRIVATE_KEY = "PrivateKey"
 
 
-class SignatureAlgorithm(StrEnum):
-    """RSA-PSS salts are as long as the hash; ECDSA signatures are DER (RFC 3279 §2.2.3)."""
-
-    RSA_PSS_SHA256 = "RsaPssSha256"
-    RSA_PSS_SHA384 = "RsaPssSha384"
-    RSA_PSS_SHA512 = "RsaPssSha512"
-    RSA_PKCS1_SHA256 = "RsaPkcs1Sha256"
-    RSA_PKCS1_SHA384 = "RsaPkcs1Sha384"
-    RSA_PKCS1_SHA512 = "RsaPkcs1Sha512"
-    ECDSA_SHA256 = "EcdsaSha256"
-    ECDSA_SHA384 = "EcdsaSha384"
-    ECDSA_SHA512 = "EcdsaSha512"
-    ED25519 = "Ed25519"
-    ED448 = "Ed448"
-
-
-class MacAlgorithm(StrEnum):
-    """HMAC (FIPS 198-1) with the hash that is as long as the key; MACs are never truncated."""
-
-    HMAC_SHA256 = "HmacSha256"
-    HMAC_SHA384 = "HmacSha384"
-    HMAC_SHA512 = "HmacSha512"
-
-
-class AgreementAlgorithm(StrEnum):
-    """ECDH (SP 800-56A §5.7.1.2), then HKDF (RFC 5869) with the hash of the curve's strength."""
-
-    ECDH_HKDF_SHA256 = "EcdhHkdfSha256"
-    ECDH_HKDF_SHA384 = "EcdhHkdfSha384"
-    ECDH_HKDF_SHA512 = "EcdhHkdfSha512"
-
-
-class WrapFormat(StrEnum):
-    """A wrapped key as other systems write it, in place of our own with its header."""
-
-    RFC5649 = "rfc5649"
-
-
-SIZES_BITS: Mapping[Algorithm, frozenset[int]] = MappingProxyType(
-    {
-        Algorithm.AES: frozenset({128, 192, 256}),
-        Algorithm.RSA: frozenset({2048, 3072, 4096}),
-        Algorithm.HMAC: frozenset({256, 384, 512}),
-    }
-)
-
-CURVES: Mapping[Algorithm, frozenset[Curve]] = MappingProxyType(
-    {
-        Algorithm.EC: frozenset({Curve.P256, Curve.P384, Curve.P521, Curve.SECP256K1}),
-        Algorithm.EDDSA: frozenset({Curve.ED25519, Curve.ED448}),
-    }
-)
-
-_RSA_SIGNATURES = frozenset(a for a in SignatureAlgorithm if a.value.startswith("Rsa"))
-
-# A curve signs with the hash of its own strength (FIPS 186-5 §6.1.1), never with another.
-_CURVE_SIGNATURES: Mapping[Curve, SignatureAlgorithm] = MappingProxyType(
-    {
-        Curve.P256: SignatureAlgorithm.ECDSA_SHA256,
-        Curve.SECP256K1: SignatureAlgorithm.ECDSA_SHA256,
-        Curve.P384: SignatureAlgorithm.ECDSA_SHA384,
-        Curve.P521: SignatureAlgorithm.ECDSA_SHA512,
-        Curve.ED25519: SignatureAlgorithm.ED25519,
-        Curve.ED448: SignatureAlgorithm.ED448,
-    }
-)
-
-_MACS: Mapping[int, MacAlgorithm] = MappingProxyType(
-    {
-        256: MacAlgorithm.HMAC_SHA256,
-        384: MacAlgorithm.HMAC_SHA384,
-        512: MacAlgorithm.HMAC_SHA512,
-    }
-)
-
-_CURVE_AGREEMENTS: Mapping[Curve, AgreementAlgorithm] = MappingProxyType(
-    {
-        Curve.P256: AgreementAlgorithm.ECDH_HKDF_SHA256,
-        Curve.SECP256K1: AgreementAlgorithm.ECDH_HKDF_SHA256,
-        Curve.P384: AgreementAlgorithm.ECDH_HKDF_SHA384,
-        Curve.P521: AgreementAlgorithm.ECDH_HKDF_SHA512,
-    }
-)
-
 _SIGNING = frozenset({Usage.SIGN, Usage.VERIFY})
+_ENCRYPTING = frozenset({Usage.ENCRYPT, Usage.DECRYPT})
 
 # What keys of an algorithm can be created for.
 USAGES_OF: Mapping[Algorithm, frozenset[Usage]] = MappingProxyType(
@@ -141,17 +83,20 @@ USAGES_OF: Mapping[Algorithm, frozenset[Usage]] = MappingProxyType(
                 Usage.WRAP_RFC5649,
             }
         ),
-        Algorithm.RSA: _SIGNING,
-        Algorithm.EC: _SIGNING | {Usage.DERIVE},
+        Algorithm.RSA: _SIGNING | _ENCRYPTING,
+        Algorithm.EC: _SIGNING | _ENCRYPTING | {Usage.DERIVE},
         Algorithm.EDDSA: _SIGNING,
         Algorithm.HMAC: frozenset({Usage.MAC, Usage.VERIFY_MAC}),
+        Algorithm.ML_DSA: _SIGNING,
+        Algorithm.ML_KEM: _ENCRYPTING | {Usage.ENCAPSULATE, Usage.DECAPSULATE},
     }
 )
 
 
 class KeySpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What was asked for at creation. AES, RSA and HMAC have `size_bits`; EC and EdDSA `curve`.
+    """What was asked for at creation.
 
+    AES, RSA and HMAC have `size_bits`; EC and EdDSA `curve`; ML-DSA and ML-KEM `parameter_set`.
     Without `usages` a key may do all that its algorithm can, except wrapRfc5649: that one must be
     asked for, and stands alone. Raises BadRequestError when the parts do not belong together.
     """
@@ -160,17 +105,15 @@ class KeySpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     algorithm: Algorithm
     size_bits: int | None = None
     curve: Curve | None = None
+    parameter_set: ParameterSet | None = None
     usages: frozenset[Usage] | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.name) <= NAME_MAX_CHARACTERS:
             raise BadRequestError(f"A key's name has 1 to {NAME_MAX_CHARACTERS} characters")
-        sizes = SIZES_BITS.get(self.algorithm)
-        if sizes is not None and (self.size_bits not in sizes or self.curve is not None):
-            raise BadRequestError(f"{self.algorithm} needs sizeBits, one of {sorted(sizes)}")
-        curves = CURVES.get(self.algorithm)
-        if curves is not None and (self.curve not in curves or self.size_bits is not None):
-            raise BadRequestError(f"{self.algorithm} needs curve, one of {sorted(curves)}")
+        _require_one(self.algorithm, SIZES_BITS, "sizeBits", self.size_bits)
+        _require_one(self.algorithm, CURVES, "curve", self.curve)
+        _require_one(self.algorithm, PARAMETER_SETS, "parameterSet", self.parameter_set)
         if self.usages is not None:
             _check_usages(self.algorithm, self.usages)
 
@@ -181,15 +124,46 @@ class KeySpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def signature_algorithms(self) -> frozenset[SignatureAlgorithm]:
-        """The algorithms that this key's own material signs with; empty for AES and HMAC."""
+        """The algorithms that this key's own material signs with; often none."""
         if self.algorithm is Algorithm.RSA:
-            return _RSA_SIGNATURES
-        return frozenset({_CURVE_SIGNATURES[self.curve]}) if self.curve else frozenset()
+            return RSA_SIGNATURES
+        if self.curve is not None:
+            return frozenset({CURVE_SIGNATURES[self.curve]})
+        if self.algorithm is Algorithm.ML_DSA and self.parameter_set is not None:
+            return frozenset({ML_DSA_SIGNATURES[self.parameter_set]})
+        return frozenset()
 
     @property
-    def encryption_algorithm(self) -> str | None:
-        """The name that answers and audit records give to `encrypt`, or None if it cannot."""
-        return f"AesGcm{self.size_bits}" if self.algorithm is Algorithm.AES else None
+    def encryption_algorithm(self) -> EncryptionAlgorithm | None:
+        """What `encrypt` does with this key, or None if it cannot."""
+        if self.algorithm is Algorithm.AES:
+            return EncryptionAlgorithm(f"AesGcm{self.size_bits}")
+        if self.algorithm is Algorithm.RSA:
+            return EncryptionAlgorithm.RSA_OAEP_SHA256
+        group = self.curve or self.parameter_set
+        return HPKE.get(group) if group else None
+
+    @property
+    def binds_context(self) -> bool:
+        """Whether ciphertexts of this key can be bound to an encryption context."""
+        return self.algorithm is Algorithm.AES
+
+    @property
+    def plaintext_most_bytes(self) -> int | None:
+        """How much `encrypt` takes where the algorithm itself has a limit: RSA's k − 66."""
+        if self.algorithm is not Algorithm.RSA or self.size_bits is None:
+            return None
+        return self.size_bits // 8 - OAEP_SHA256_BYTES
+
+    @property
+    def is_hybrid(self) -> bool:
+        """Whether this key is an ML-KEM key and a key on a curve; such a pair has no DER."""
+        return self.encapsulation_algorithm is None and self.algorithm is Algorithm.ML_KEM
+
+    @property
+    def encapsulation_algorithm(self) -> EncapsulationAlgorithm | None:
+        """What `encapsulate` does with this key, or None if it cannot."""
+        return KEMS.get(self.parameter_set) if self.parameter_set else None
 
     @property
     def wrapping_algorithm(self) -> str | None:
@@ -205,12 +179,25 @@ class KeySpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def mac_algorithm(self) -> MacAlgorithm | None:
         """The one algorithm of an HMAC key's MACs, else None."""
-        return _MACS[self.size_bits or 0] if self.algorithm is Algorithm.HMAC else None
+        return MACS[self.size_bits or 0] if self.algorithm is Algorithm.HMAC else None
 
     @property
     def agreement_algorithm(self) -> AgreementAlgorithm | None:
         """The one algorithm that an EC key derives with, else None."""
-        return _CURVE_AGREEMENTS.get(self.curve) if self.curve else None
+        return CURVE_AGREEMENTS.get(self.curve) if self.curve else None
+
+
+def _require_one(
+    algorithm: Algorithm,
+    choices: Mapping[Algorithm, frozenset[Any]],
+    field: str,
+    value: object | None,
+) -> None:
+    allowed = choices.get(algorithm)
+    if allowed is None and value is not None:
+        raise BadRequestError(f"{algorithm} takes no {field}")
+    if allowed is not None and value not in allowed:
+        raise BadRequestError(f"{algorithm} needs {field}, one of {sorted(allowed)}")
 
 
 def _check_usages(algorithm: Algorithm, usages: frozenset[Usage]) -> None:

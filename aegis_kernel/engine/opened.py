@@ -21,6 +21,13 @@ class Opened(msgspec.Struct, frozen=True, gc=False):
     version: int
     data_header: bytes
     wrapped_key_header: bytes
+    encapsulated_header: bytes
+
+    def header(self, kind: Kind) -> bytes:
+        """Return the header of such a ciphertext."""
+        if kind is Kind.DATA:
+            return self.data_header
+        return self.wrapped_key_header if kind is Kind.WRAPPED_KEY else self.encapsulated_header
 
 
 class OpenedKeys:
@@ -57,6 +64,7 @@ class OpenedKeys:
             version.number,
             _header(open_key, key, version, Kind.DATA),
             _header(open_key, key, version, Kind.WRAPPED_KEY),
+            _header(open_key, key, version, Kind.ENCAPSULATED),
         )
         self._opened.put((key.id, version.number), opened)
         return opened

@@ -8,6 +8,7 @@ from aegis_kernel.rest import (
     routes_aliases,
     routes_crypto,
     routes_data_keys,
+    routes_encapsulation,
     routes_keys,
     routes_lifecycle,
     routes_public_keys,
@@ -51,6 +52,8 @@ ENDPOINTS: tuple[Endpoint[Any, Any, Any], ...] = (
     routes_secrets.VERIFY_MAC,
     routes_secrets.DERIVE,
     routes_secrets.RANDOM,
+    routes_encapsulation.ENCAPSULATE,
+    routes_encapsulation.DECAPSULATE,
 )
 
 PAGES: tuple[Page, ...] = (

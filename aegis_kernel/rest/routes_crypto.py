@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
+from msgspec import UNSET, UnsetType
+
+from aegis_kernel.domain.ciphertext import CiphertextFormat
 from aegis_kernel.domain.errors import DecryptionFailedError, IllegalOperationError
 from aegis_kernel.domain.secret import Secret
+from aegis_kernel.domain.signature import MessageType, SignatureFormat
 from aegis_kernel.domain.spec import SignatureAlgorithm
 from aegis_kernel.engine import operations
 from aegis_kernel.engine.operations import messages
 from aegis_kernel.rest.codec import Base64
 from aegis_kernel.rest.endpoint import Endpoint, HeaderField
-from aegis_kernel.rest.schemas import Ciphertext, ShortBase64, or_none
+from aegis_kernel.rest.schemas import Ciphertext, ShortBase64, or_default, or_none
 from aegis_kernel.rest.schemas_crypto import (
     DecryptRequest,
     DecryptResponse,
@@ -23,6 +29,7 @@ from aegis_kernel.rest.schemas_crypto import (
     VerifyResponse,
     WrapRequest,
     WrapResponse,
+    form_used,
 )
 
 _SIGNATURE = bytes.fromhex("9183d9d1bf5c7a93d0f1aef0717e95b7")
@@ -34,6 +41,32 @@ def _verified_version(answered: messages.Verified) -> str | None:
     return None if answered.key_version is None else str(answered.key_version)
 
 
+def _sign_response(answered: messages.Signed, taken: SignRequest) -> SignResponse:
+    form = form_used(taken)
+    return SignResponse(
+        signature_base64=answered.signature,
+        algorithm=answered.algorithm,
+        key_version=answered.key_version,
+        message_type=form.message_type,
+        signature_format=form.signature_format,
+    )
+
+
+def _verify_response(answered: messages.Verified, taken: VerifyRequest) -> VerifyResponse:
+    form = form_used(taken)
+    return VerifyResponse(
+        valid=answered.valid,
+        algorithm=answered.algorithm,
+        message_type=form.message_type,
+        signature_format=form.signature_format,
+    )
+
+
+def ciphertext_format(raw: Literal["raw"] | UnsetType) -> CiphertextFormat:
+    """Return the kernel's word for a request's `format`."""
+    return CiphertextFormat.AEGIS if raw is UNSET else CiphertextFormat.RAW
+
+
 SIGN = Endpoint(
     method="POST",
     path="/v1/keys/{id}/sign",
@@ -41,12 +74,13 @@ SIGN = Endpoint(
     declaration=operations.SIGN,
     takes=SignRequest,
     gives=SignResponse,
-    to_request=lambda taken: messages.Sign(taken.algorithm, taken.message_base64),
-    to_response=lambda answered, _: SignResponse(
-        signature_base64=answered.signature,
-        algorithm=answered.algorithm,
-        key_version=answered.key_version,
+    to_request=lambda taken: messages.Sign(
+        taken.algorithm,
+        taken.message_base64,
+        or_default(taken.message_type, MessageType.RAW),
+        or_default(taken.signature_format, SignatureFormat.DER),
     ),
+    to_response=_sign_response,
     example=(
         SignRequest(
             message_base64=Base64(b"invoice #1234 total $42,000"),
@@ -69,10 +103,10 @@ VERIFY = Endpoint(
         taken.message_base64,
         taken.signature_base64,
         or_none(taken.key_version),
+        or_default(taken.message_type, MessageType.RAW),
+        or_default(taken.signature_format, SignatureFormat.DER),
     ),
-    to_response=lambda answered, _: VerifyResponse(
-        valid=answered.valid, algorithm=answered.algorithm
-    ),
+    to_response=_verify_response,
     example=(
         VerifyRequest(
             message_base64=Base64(b"hello"),
@@ -89,7 +123,7 @@ VERIFY = Endpoint(
 ENCRYPT = Endpoint(
     method="POST",
     path="/v1/keys/{id}/encrypt",
-    summary="Encrypt up to 64 KiB with the current version, bound to a context",
+    summary="Encrypt with the current version; AES keys bind a context, RSA keys have a size limit",
     declaration=operations.ENCRYPT,
     takes=EncryptRequest,
     gives=EncryptResponse,
@@ -114,11 +148,16 @@ ENCRYPT = Endpoint(
 DECRYPT = Endpoint(
     method="POST",
     path="/v1/keys/{id}/decrypt",
-    summary="Decrypt; the context must be the one that was encrypted with",
+    summary="Decrypt; the context must be the one that was encrypted with, if the key binds one",
     declaration=operations.DECRYPT,
     takes=DecryptRequest,
     gives=DecryptResponse,
-    to_request=lambda taken: messages.Decrypt(taken.ciphertext_base64, or_none(taken.context)),
+    to_request=lambda taken: messages.Decrypt(
+        taken.ciphertext_base64,
+        or_none(taken.context),
+        ciphertext_format(taken.format),
+        or_none(taken.key_version),
+    ),
     to_response=lambda answered, _: DecryptResponse(
         plaintext_base64=answered.plaintext.reveal(),
         key_version=answered.key_version,

@@ -8,7 +8,7 @@ from msgspec import UNSET
 
 from aegis_kernel.domain.errors import IllegalOperationError, UnavailableError
 from aegis_kernel.engine import operations, public_keys
-from aegis_kernel.engine.operations import messages
+from aegis_kernel.engine.operations import messages_public_keys as messages
 from aegis_kernel.rest.answer import JSON, Answer, page_answer
 from aegis_kernel.rest.authenticate import JWKS_PATH
 from aegis_kernel.rest.endpoint import Endpoint, Outcome, Page
@@ -42,6 +42,12 @@ _KEEP = (b"cache-control", b"public, max-age=10")
 
 
 def _view(answered: messages.PublicKey, taken: PublicKeyQuery) -> PublicKeyView:
+    if answered.is_hybrid:
+        return PublicKeyView(
+            key_version=answered.key_version,
+            algorithm=answered.algorithm,
+            public_key_base64=answered.der,
+        )
     jwk = public_keys.jwk(answered.der, f"{answered.key_id}.{answered.key_version}")
     return PublicKeyView(
         key_version=answered.key_version,

@@ -74,6 +74,10 @@ def or_none(value: Value | UnsetType) -> Value | None:
     return None if value is UNSET else value
 
 
+def or_default(value: Value | UnsetType, default: Value) -> Value:
+    return default if value is UNSET else value
+
+
 def wire_time(at: datetime) -> datetime:
     """Return the time as answers show it: whole seconds."""
     return at.replace(microsecond=0)

@@ -10,7 +10,7 @@ from msgspec import UNSET, Meta, UnsetType
 from aegis_kernel.domain.errors import BadRequestError
 from aegis_kernel.domain.key import Key
 from aegis_kernel.domain.lifecycle import KeyState, Usage
-from aegis_kernel.domain.spec import Algorithm, Curve, KeySpec, ObjectType
+from aegis_kernel.domain.spec import Algorithm, Curve, KeySpec, ObjectType, ParameterSet
 from aegis_kernel.engine.operations.messages import KeyDetails
 from aegis_kernel.rest.schemas import (
     Description,
@@ -74,7 +74,19 @@ class EdDsaSpec(_Spec, frozen=True, tag="EdDSA"):
     usages: Usages | UnsetType = UNSET
 
 
-Spec = AesSpec | RsaSpec | HmacSpec | EcSpec | EdDsaSpec
+class MlDsaSpec(_Spec, frozen=True, tag="ML-DSA"):
+    parameter_set: Literal["ML-DSA-44", "ML-DSA-65", "ML-DSA-87"]
+    object_type: Literal["PrivateKey"] | UnsetType = UNSET
+    usages: Usages | UnsetType = UNSET
+
+
+class MlKemSpec(_Spec, frozen=True, tag="ML-KEM"):
+    parameter_set: Literal["ML-KEM-768", "ML-KEM-1024", "ML-KEM-768-X25519", "ML-KEM-1024-P384"]
+    object_type: Literal["PrivateKey"] | UnsetType = UNSET
+    usages: Usages | UnsetType = UNSET
+
+
+Spec = AesSpec | RsaSpec | HmacSpec | EcSpec | EdDsaSpec | MlDsaSpec | MlKemSpec
 
 
 def to_key_spec(spec: Spec) -> KeySpec:
@@ -85,6 +97,13 @@ def to_key_spec(spec: Spec) -> KeySpec:
             name=spec.name,
             algorithm=algorithm,
             curve=Curve(spec.curve),
+            usages=_to_usages(spec.usages),
+        )
+    if isinstance(spec, MlDsaSpec | MlKemSpec):
+        return KeySpec(
+            name=spec.name,
+            algorithm=algorithm,
+            parameter_set=ParameterSet(spec.parameter_set),
             usages=_to_usages(spec.usages),
         )
     return KeySpec(
@@ -108,6 +127,7 @@ class SpecView(Wire, frozen=True):
     algorithm: Algorithm
     size_bits: int | UnsetType = UNSET
     curve: Curve | UnsetType = UNSET
+    parameter_set: ParameterSet | UnsetType = UNSET
     object_type: ObjectType | UnsetType = UNSET
     usages: list[Usage] | UnsetType = UNSET
 
@@ -118,6 +138,7 @@ def spec_view(spec: KeySpec) -> SpecView:
         algorithm=spec.algorithm,
         size_bits=or_unset(spec.size_bits),
         curve=or_unset(spec.curve),
+        parameter_set=or_unset(spec.parameter_set),
         object_type=spec.object_type,
         usages=UNSET if spec.usages is None else sorted(spec.usages),
     )

@@ -33,7 +33,11 @@ class JwkView(Wire, frozen=True, omit_defaults=True):
 class PublicKeyView(Wire, frozen=True):
     key_version: int
     algorithm: str
-    public_key_pem: str
+    public_key_pem: str | UnsetType = UNSET
+    public_key_base64: Annotated[
+        bytes | UnsetType,
+        Meta(description="Of a hybrid, which has no PEM: ML-KEM's encapsulation key, the curve's."),
+    ] = UNSET
     jwk: JwkView | UnsetType = UNSET
 
 

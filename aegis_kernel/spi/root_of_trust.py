@@ -11,6 +11,7 @@ from aegis_kernel.domain.errors import BadRequestError
 from aegis_kernel.domain.key import KeyId
 from aegis_kernel.domain.lifecycle import Operation
 from aegis_kernel.domain.secret import Secret
+from aegis_kernel.domain.signature import SignatureFormat
 from aegis_kernel.domain.spec import AgreementAlgorithm, KeySpec, MacAlgorithm, SignatureAlgorithm
 from aegis_kernel.spi.provider import Provider
 
@@ -40,6 +41,13 @@ class KeyPair(msgspec.Struct, frozen=True):
     public: bytes
 
 
+class Encapsulated(msgspec.Struct, frozen=True):
+    """A shared secret, and the ciphertext (FIPS 203) from which the private key makes it again."""
+
+    shared_secret: Secret
+    ciphertext: bytes
+
+
 class OpenKey(Protocol):
     """One version of a key, ready to use. Subclass it and override what your root can do.
 
@@ -50,27 +58,56 @@ class OpenKey(Protocol):
 
     @property
     def suite(self) -> Suite | None:
-        """The format of this root's ciphertexts, or None if the key neither encrypts nor wraps."""
+        """The format of this key's ciphertexts, or None if it makes none."""
         return None
 
     @property
     def public_key(self) -> bytes | None:
-        """The DER SubjectPublicKeyInfo (RFC 5280 §4.1) of an asymmetric key, else None."""
+        """The DER SubjectPublicKeyInfo (RFC 5280 §4.1) of an asymmetric key, else None.
+
+        Hybrid keys have no such form. Theirs is the KEM's own encoding: the ML-KEM encapsulation
+        key (FIPS 203), then the X25519 key (RFC 7748), 1184 + 32 bytes, or the uncompressed P-384
+        point (SEC 1 §2.3.3), 1568 + 97 bytes.
+        """
         return None
 
-    async def sign(self, algorithm: SignatureAlgorithm, message: bytes) -> bytes:
-        """Return the signature over `message`, which is not hashed yet; ECDSA signatures are DER."""
+    async def sign(
+        self,
+        algorithm: SignatureAlgorithm,
+        message: bytes,
+        *,
+        prehashed: bool = False,
+        signature_format: SignatureFormat = SignatureFormat.DER,
+    ) -> bytes:
+        """Return the signature over `message`, in that format if it is an ECDSA signature.
+
+        `prehashed` says that `message` is the digest, made with the algorithm's own hash. Raises
+        BadRequestError as `require_form` does.
+        """
         raise BadRequestError(f"This key does not sign with {algorithm}")
 
-    async def verify(self, algorithm: SignatureAlgorithm, message: bytes, signature: bytes) -> bool:
-        """Return True only if this version made `signature`; a malformed one is False, no error."""
+    async def verify(
+        self,
+        algorithm: SignatureAlgorithm,
+        message: bytes,
+        signature: bytes,
+        *,
+        prehashed: bool = False,
+        signature_format: SignatureFormat = SignatureFormat.DER,
+    ) -> bool:
+        """Return True only if this version made `signature`; a malformed one is False, no error.
+
+        The other format is malformed, and so is P1363 of any length but its own.
+        """
         raise BadRequestError(f"This key does not verify {algorithm}")
 
     async def encrypt(self, header: bytes, plaintext: Secret, context: bytes) -> bytes:
         """Return what follows `header` in the ciphertext: the rest of the prefix, the ciphertext.
 
         `header` (25 bytes) and `context` (canonical bytes) are bound: decryption under any other
-        header or context must fail.
+        header or context must fail. Public-key algorithms bind the header as OAEP label or HPKE
+        info, and raise BadRequestError for a context that is not empty and for a plaintext longer
+        than `KeySpec.plaintext_most_bytes`.
         """
         raise BadRequestError("This key does not encrypt; create an AES key for that")
 
@@ -78,6 +115,14 @@ class OpenKey(Protocol):
         """Return the plaintext of `body`. Raises DecryptionFailedError, and tells a wrong context
         (`CONTEXT_MISMATCH`) from damage (`NOT_AUTHENTIC`) where the root can."""
         raise BadRequestError("This key does not decrypt; AES keys do")
+
+    async def decrypt_raw(self, ciphertext: bytes) -> Secret:
+        """Return the plaintext of what somebody encrypted with the public key alone.
+
+        Label and info are empty, HPKE's `enc` stands in front (RFC 9180 §6.1). Raises
+        DecryptionFailedError, the same one (`NOT_AUTHENTIC`) for whatever is wrong.
+        """
+        raise BadRequestError("This key does not decrypt what a public key has encrypted")
 
     async def wrap(self, header: bytes, key_bytes: Secret, context: bytes) -> bytes:
         """Return what follows `header` around wrapped `key_bytes`, 16 to 4096 bytes."""
@@ -115,6 +160,18 @@ class OpenKey(Protocol):
         with BadRequestError. The ECDH secret itself never leaves the root.
         """
         raise BadRequestError("This key does not derive; create an EC key for that")
+
+    async def encapsulate(self) -> Encapsulated:
+        """Return a fresh shared secret of 32 bytes, and its ciphertext (FIPS 203 §7.2)."""
+        raise BadRequestError("This key does not encapsulate; ML-KEM keys do")
+
+    async def decapsulate(self, ciphertext: bytes) -> Secret:
+        """Return the shared secret of `ciphertext`, without our header (FIPS 203 §7.3).
+
+        Rejection is implicit: a damaged ciphertext, or one for another key, gives another secret
+        and no error. Only one of another length raises DecryptionFailedError (`NOT_AUTHENTIC`).
+        """
+        raise BadRequestError("This key does not decapsulate; ML-KEM keys do")
 
 
 class RootOfTrust(Provider, Protocol):

@@ -14,9 +14,10 @@ from aegis_kernel.domain.errors import DecryptionFailedError, InternalError
 from aegis_kernel.domain.key import KeyId
 from aegis_kernel.domain.lifecycle import Operation
 from aegis_kernel.domain.secret import Secret
-from aegis_kernel.domain.spec import CURVES, SIZES_BITS, KeySpec
+from aegis_kernel.domain.spec import CURVES, PARAMETER_SETS, SIZES_BITS, KeySpec
 from aegis_kernel.spi.root_of_trust import Binding, Material, OpenKey, RootOfTrust
 
+MESSAGE = b"invoice #1234 total $42,000"
 CONTEXT = canonical_bytes({"dataset": "q2-financials", "tenant": "acme"})
 EMPTY = canonical_bytes(None)
 
@@ -31,7 +32,14 @@ SPECS: Sequence[KeySpec] = [
         for algorithm, curves in CURVES.items()
         for curve in sorted(curves)
     ),
+    *(
+        KeySpec(name=chosen.value, algorithm=algorithm, parameter_set=chosen)
+        for algorithm, parameter_sets in PARAMETER_SETS.items()
+        for chosen in sorted(parameter_sets)
+    ),
 ]
+
+every_spec = pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
 
 Made = MutableMapping[tuple[str, str, int], tuple[Binding, Material]]
 
@@ -48,13 +56,20 @@ class Opened(msgspec.Struct, frozen=True):
         assert self.key.suite is not None
         return Header(self.key.suite, kind, self.binding.key_id, self.binding.version).encode()
 
-    async def encrypt(self, plaintext: bytes, context: bytes = CONTEXT) -> bytes:
-        """Return what follows the header."""
-        return await self.key.encrypt(self.header(Kind.DATA), Secret(plaintext), context)
+    @property
+    def context(self) -> bytes:
+        """The context that tests use with this key: none where it binds none."""
+        return CONTEXT if self.binding.spec.binds_context else EMPTY
 
-    async def decrypt(self, body: bytes, context: bytes = CONTEXT) -> bytes:
+    async def encrypt(self, plaintext: bytes, context: bytes | None = None) -> bytes:
+        """Return what follows the header."""
+        bound = self.context if context is None else context
+        return await self.key.encrypt(self.header(Kind.DATA), Secret(plaintext), bound)
+
+    async def decrypt(self, body: bytes, context: bytes | None = None) -> bytes:
         """Return the plaintext."""
-        return (await self.key.decrypt(self.header(Kind.DATA), body, context)).reveal()
+        bound = self.context if context is None else context
+        return (await self.key.decrypt(self.header(Kind.DATA), body, bound)).reveal()
 
     async def wrap(self, key_bytes: bytes, context: bytes = CONTEXT) -> bytes:
         """Return what follows the header."""

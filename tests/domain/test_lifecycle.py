@@ -31,6 +31,8 @@ Decrypt              . A D . .   no   no
 Unwrap               . A D . .   no   no
 VerifyMac            . A D . .   no   no
 ReEncrypt            . A D . .   no   no
+Encapsulate          . A . . .   no   no
+Decapsulate          . A D . .   no   no
 Activate             P . . . .   no   no
 Deactivate           . A . . .   no   no
 Rotate               . A . . .   no   no

@@ -45,7 +45,7 @@ CONTEXTS: list[dict[str, str] | None] = [
 
 async def main() -> None:
     FOLDER.mkdir(exist_ok=True)
-    for spec in SPECS:
+    for spec in (spec for spec in SPECS if spec.parameter_set is None):
         await write(spec, FOLDER / f"{spec.name}.json", dev_mode=False)
         if spec.name in DEV_MODE:
             await write(spec, FOLDER / f"{spec.name}-dev.json", dev_mode=True)

@@ -8,6 +8,7 @@ from aegis_kernel.engine.operations.data_keys import (
     GENERATE_DATA_KEY_WRAPPED_ONLY,
 )
 from aegis_kernel.engine.operations.derive import DERIVE
+from aegis_kernel.engine.operations.encapsulation import DECAPSULATE, ENCAPSULATE
 from aegis_kernel.engine.operations.key_versions import COMPROMISE_VERSION, LIST_VERSIONS
 from aegis_kernel.engine.operations.macs import MAC, VERIFY_MAC
 from aegis_kernel.engine.operations.process import DECRYPT, UNWRAP, VERIFY
@@ -35,12 +36,14 @@ __all__ = [
     "COMPROMISE_VERSION",
     "CREATE",
     "DEACTIVATE",
+    "DECAPSULATE",
     "DECRYPT",
     "DELETE_ALIAS",
     "DERIVE",
     "DESTROY",
     "DISABLE",
     "ENABLE",
+    "ENCAPSULATE",
     "ENCRYPT",
     "GENERATE_DATA_KEY",
     "GENERATE_DATA_KEY_PAIR",

@@ -8,9 +8,11 @@ from datetime import datetime
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from aegis_kernel.domain.ciphertext import CiphertextFormat
 from aegis_kernel.domain.key import Key, KeyId
 from aegis_kernel.domain.rotation import RotationPolicy
 from aegis_kernel.domain.secret import Secret
+from aegis_kernel.domain.signature import MessageType, SignatureFormat
 from aegis_kernel.domain.spec import (
     AgreementAlgorithm,
     Algorithm,
@@ -38,12 +40,6 @@ class CreateKey(_Message, frozen=True, kw_only=True):
 
 class GetKey(_Message, frozen=True):
     pass
-
-
-class GetPublicKey(_Message, frozen=True):
-    """The public key of `key_version`, by default of the current one."""
-
-    key_version: int | None = None
 
 
 class ListKeys(_Message, frozen=True, kw_only=True):
@@ -115,6 +111,8 @@ class ListVersions(_Message, frozen=True):
 class Sign(_Message, frozen=True):
     algorithm: SignatureAlgorithm
     message: bytes
+    message_type: MessageType = MessageType.RAW
+    signature_format: SignatureFormat = SignatureFormat.DER
 
 
 class Verify(_Message, frozen=True):
@@ -122,6 +120,8 @@ class Verify(_Message, frozen=True):
     message: bytes
     signature: bytes
     key_version: int | None = None
+    message_type: MessageType = MessageType.RAW
+    signature_format: SignatureFormat = SignatureFormat.DER
 
 
 class Encrypt(_Message, frozen=True):
@@ -130,8 +130,12 @@ class Encrypt(_Message, frozen=True):
 
 
 class Decrypt(_Message, frozen=True):
+    """`key_version` goes with a RAW ciphertext, which does not name its version itself."""
+
     ciphertext: bytes
     context: Mapping[str, str] | None = None
+    format: CiphertextFormat = CiphertextFormat.AEGIS
+    key_version: int | None = None
 
 
 class Wrap(_Message, frozen=True):
@@ -233,15 +237,6 @@ class AliasList(_Message, frozen=True):
 class KeyList(_Message, frozen=True):
     keys: tuple[Key, ...]
     next_cursor: str | None
-
-
-class PublicKey(_Message, frozen=True):
-    """`der` is a SubjectPublicKeyInfo (RFC 5280 §4.1)."""
-
-    der: bytes
-    key_id: KeyId
-    key_version: int
-    algorithm: str
 
 
 class Signed(_Message, frozen=True):

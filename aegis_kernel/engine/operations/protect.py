@@ -8,10 +8,12 @@ from aegis_kernel.domain.context import canonical_bytes
 from aegis_kernel.domain.errors import BadRequestError
 from aegis_kernel.domain.key import Key
 from aegis_kernel.domain.lifecycle import Operation
+from aegis_kernel.domain.signature import MessageType, require_form
+from aegis_kernel.domain.spec import KeySpec
 from aegis_kernel.engine.operations import interop
 from aegis_kernel.engine.operations.declaration import Caller, Declaration, Effect
 from aegis_kernel.engine.operations.messages import Encrypt, Encrypted, Sign, Signed, Wrap
-from aegis_kernel.engine.operations.require import require
+from aegis_kernel.engine.operations.require import require, require_context_where_bound
 
 if TYPE_CHECKING:
     from aegis_kernel.engine.bench import Bench
@@ -22,9 +24,16 @@ WRAP_MOST_BYTES = 4096
 
 async def _sign(bench: Bench, caller: Caller, key: Key | None, request: Sign) -> Effect:
     key = require(key)
+    prehashed = request.message_type is MessageType.DIGEST
+    require_form(request.algorithm, request.message, prehashed, request.signature_format)
     version = key.current_version
     opened = await bench.open(key, version)
-    signature = await opened.key.sign(request.algorithm, request.message)
+    signature = await opened.key.sign(
+        request.algorithm,
+        request.message,
+        prehashed=prehashed,
+        signature_format=request.signature_format,
+    )
     return Effect(
         answer=Signed(signature, request.algorithm, version),
         key_version=version,
@@ -36,7 +45,14 @@ async def _encrypt(bench: Bench, caller: Caller, key: Key | None, request: Encry
     key = require(key)
     algorithm = key.spec.encryption_algorithm
     if algorithm is None:
-        raise BadRequestError(f"An {key.spec.algorithm} key does not encrypt; create an AES key")
+        raise BadRequestError(_cannot_encrypt(key.spec))
+    require_context_where_bound(key.spec, request.context)
+    most = key.spec.plaintext_most_bytes
+    if most is not None and len(request.plaintext) > most:
+        raise BadRequestError(
+            f"{algorithm} under this key takes at most {most} bytes; encrypt longer data with an "
+            "AES key"
+        )
     version = key.current_version
     opened = await bench.open(key, version)
     header = opened.data_header
@@ -64,6 +80,12 @@ async def _wrap(bench: Bench, caller: Caller, key: Key | None, request: Wrap) ->
     return Effect(
         answer=Encrypted(header + body, algorithm, version), key_version=version, alg=algorithm
     )
+
+
+def _cannot_encrypt(spec: KeySpec) -> str:
+    if spec.encapsulation_algorithm is not None:
+        return f"A {spec.parameter_set} key does not encrypt; encapsulate with it"
+    return f"This {spec.curve or spec.parameter_set or spec.algorithm} key does not encrypt; create an AES key"
 
 
 SIGN: Declaration[Sign, Signed] = Declaration(Operation.SIGN, _sign, costly=True)

@@ -10,13 +10,12 @@ from aegis_kernel.domain.lifecycle import Operation
 from aegis_kernel.engine.operations.declaration import Caller, Declaration, Effect
 from aegis_kernel.engine.operations.messages import (
     GetKey,
-    GetPublicKey,
     KeyAnswer,
     KeyDetails,
     KeyList,
     ListKeys,
-    PublicKey,
 )
+from aegis_kernel.engine.operations.messages_public_keys import GetPublicKey, PublicKey
 from aegis_kernel.engine.operations.require import require
 from aegis_kernel.engine.streams import decode_snapshot
 from aegis_kernel.spi.journal import Query
@@ -44,7 +43,9 @@ async def _get_public_key(
     der = opened.key.public_key
     if der is None:
         raise BadRequestError(f"An {key.spec.algorithm} key has no public key")
-    return Effect(answer=PublicKey(der, key.id, version.number, key.spec.algorithm))
+    return Effect(
+        answer=PublicKey(der, key.id, version.number, key.spec.algorithm, key.spec.is_hybrid)
+    )
 
 
 async def _list(bench: Bench, caller: Caller, key: Key | None, request: ListKeys) -> Effect:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, mldsa, mlkem, rsa, x25519
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -20,6 +21,7 @@ from aegis_kernel import (
     Curve,
     KeyPair,
     KeySpec,
+    ParameterSet,
     Secret,
     SignatureAlgorithm,
 )
@@ -45,6 +47,20 @@ _EC_CURVES: Mapping[Curve, type[ec.EllipticCurve]] = {
     Curve.SECP256K1: ec.SECP256K1,
 }
 
+_PARAMETER_SETS: Mapping[ParameterSet, Callable[[], Any]] = {
+    ParameterSet.ML_DSA_44: mldsa.MLDSA44PrivateKey.generate,
+    ParameterSet.ML_DSA_65: mldsa.MLDSA65PrivateKey.generate,
+    ParameterSet.ML_DSA_87: mldsa.MLDSA87PrivateKey.generate,
+    ParameterSet.ML_KEM_768: mlkem.MLKEM768PrivateKey.generate,
+    ParameterSet.ML_KEM_1024: mlkem.MLKEM1024PrivateKey.generate,
+    ParameterSet.ML_KEM_768_X25519: mlkem.MLKEM768PrivateKey.generate,
+    ParameterSet.ML_KEM_1024_P384: mlkem.MLKEM1024PrivateKey.generate,
+}
+_TRADITIONAL: Mapping[ParameterSet, Callable[[], Any]] = {
+    ParameterSet.ML_KEM_768_X25519: x25519.X25519PrivateKey.generate,
+    ParameterSet.ML_KEM_1024_P384: lambda: ec.generate_private_key(ec.SECP384R1()),
+}
+
 
 def companion_algorithms(spec: KeySpec) -> frozenset[SignatureAlgorithm]:
     """Return the algorithms that dev mode adds to a key of `spec`: those its own key lacks."""
@@ -56,6 +72,7 @@ def generate(spec: KeySpec, with_companions: bool) -> KeyBytes:
     companions = companion_algorithms(spec) if with_companions else ()
     return KeyBytes(
         own=_own(spec),
+        traditional=_traditional(spec),
         companions={algorithm: _own(COMPANIONS[algorithm]) for algorithm in companions},
     )
 
@@ -77,9 +94,17 @@ def _own(spec: KeySpec) -> bytes:
 def _private(spec: KeySpec) -> PrivateKeyTypes:
     if spec.curve is not None:
         return _on(spec.curve)
+    if spec.parameter_set is not None:
+        made: PrivateKeyTypes = _PARAMETER_SETS[spec.parameter_set]()
+        return made
     if spec.algorithm is not Algorithm.RSA or spec.size_bits is None:
         raise BadRequestError(f"{spec.algorithm} keys are no pairs")
     return rsa.generate_private_key(_PUBLIC_EXPONENT, spec.size_bits)
+
+
+def _traditional(spec: KeySpec) -> bytes:
+    make = _TRADITIONAL.get(spec.parameter_set) if spec.parameter_set else None
+    return _pkcs8(make()) if make else b""
 
 
 def _on(curve: Curve) -> PrivateKeyTypes:

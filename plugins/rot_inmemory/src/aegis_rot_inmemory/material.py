@@ -27,13 +27,17 @@ _RFC5649 = "rfc5649 key version material"
 _NOT_OURS = "Key material is not authentic for this key version"
 
 
-class KeyBytes(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class KeyBytes(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
+):
     """What one version is made of: raw bytes of AES and HMAC keys, PKCS #8 (RFC 5958) of the rest.
 
-    A companion is a private key of its own, in dev mode only, for the one algorithm that names it.
+    Of ML-DSA and ML-KEM keys that is the seed (RFC 9881 §6, RFC 9935 §6). A hybrid key has its
+    ML-KEM half in `own` and the half on a curve in `traditional`. A companion is a private key of its own, in dev mode only, for the one algorithm that names it.
     """
 
     own: bytes
+    traditional: bytes = b""
     companions: dict[SignatureAlgorithm, bytes] = {}
 
     def __repr__(self) -> str:
@@ -77,6 +81,6 @@ def _context(binding: Binding) -> bytes:
             "key": binding.key_id,
             "version": str(binding.version),
             "algorithm": spec.algorithm.value,
-            "size or curve": spec.curve.value if spec.curve else str(spec.size_bits),
+            "size or curve": str(spec.curve or spec.parameter_set or spec.size_bits),
         }
     )

@@ -18,6 +18,7 @@ from aegis_kernel import (
     OpenKey,
     Secret,
     SignatureAlgorithm,
+    SignatureFormat,
     Suite,
 )
 from aegis_rot_inmemory import suite
@@ -41,14 +42,33 @@ class SigningKey(OpenKey):
     def public_key(self) -> bytes | None:
         return self._own.public_key() if self._own else None
 
-    async def sign(self, algorithm: SignatureAlgorithm, message: bytes) -> bytes:
+    async def sign(
+        self,
+        algorithm: SignatureAlgorithm,
+        message: bytes,
+        *,
+        prehashed: bool = False,
+        signature_format: SignatureFormat = SignatureFormat.DER,
+    ) -> bytes:
         signer = self._signer(algorithm)
         if signer.is_slow:
-            return await self._executor.run(signer.sign, algorithm, message)
-        return signer.sign(algorithm, message)
+            return await self._executor.run(
+                signer.sign, algorithm, message, prehashed, signature_format
+            )
+        return signer.sign(algorithm, message, prehashed, signature_format)
 
-    async def verify(self, algorithm: SignatureAlgorithm, message: bytes, signature: bytes) -> bool:
-        return self._signer(algorithm).verify(algorithm, message, signature)
+    async def verify(
+        self,
+        algorithm: SignatureAlgorithm,
+        message: bytes,
+        signature: bytes,
+        *,
+        prehashed: bool = False,
+        signature_format: SignatureFormat = SignatureFormat.DER,
+    ) -> bool:
+        return self._signer(algorithm).verify(
+            algorithm, message, signature, prehashed, signature_format
+        )
 
     def _signer(self, algorithm: SignatureAlgorithm) -> Signer:
         for signer in self._signers:
@@ -97,40 +117,43 @@ class AesKey(SigningKey):
     ) -> None:
         super().__init__(None, companions, executor, dev_mode)
         self._key = key
-        self._data_header = _header(binding, Kind.DATA)
-        self._wrap_header = _header(binding, Kind.WRAPPED_KEY)
+        self._data_header = own_header(suite.SUITE, binding, Kind.DATA)
+        self._wrap_header = own_header(suite.SUITE, binding, Kind.WRAPPED_KEY)
 
     @property
     def suite(self) -> Suite:
         return suite.SUITE
 
     async def encrypt(self, header: bytes, plaintext: Secret, context: bytes) -> bytes:
-        _require_own(header, self._data_header)
+        require_own(header, self._data_header)
         return suite.seal(self._key.reveal(), header, plaintext.reveal(), context)
 
     async def decrypt(self, header: bytes, body: bytes, context: bytes) -> Secret:
-        _admit_own(header, self._data_header)
+        admit_own(header, self._data_header)
         return Secret(suite.unseal(self._key.reveal(), header, body, context))
 
     async def wrap(self, header: bytes, key_bytes: Secret, context: bytes) -> bytes:
-        _require_own(header, self._wrap_header)
+        require_own(header, self._wrap_header)
         return suite.wrap(self._key.reveal(), header, key_bytes.reveal(), context)
 
     async def unwrap(self, header: bytes, body: bytes, context: bytes) -> Secret:
-        _admit_own(header, self._wrap_header)
+        admit_own(header, self._wrap_header)
         return Secret(suite.unwrap(self._key.reveal(), header, body, context))
 
 
-def _header(binding: Binding, kind: Kind) -> bytes:
-    return Header(suite.SUITE, kind, binding.key_id, binding.version).encode()
+def own_header(of: Suite, binding: Binding, kind: Kind) -> bytes:
+    """Return the header of a version's own ciphertexts."""
+    return Header(of, kind, binding.key_id, binding.version).encode()
 
 
-def _require_own(header: bytes, own: bytes) -> None:
+def require_own(header: bytes, own: bytes) -> None:
+    """Raise InternalError for a header that the kernel must not have given us."""
     if header != own:
         raise InternalError("The header is not one of this key version")
 
 
-def _admit_own(header: bytes, own: bytes) -> None:
+def admit_own(header: bytes, own: bytes) -> None:
+    """Raise DecryptionFailedError for the header of another ciphertext."""
     # The seal binds the header anyway; this refuses another key, version or kind in plain sight.
     if header != own:
         raise DecryptionFailedError(NOT_AUTHENTIC, reason="header of another key, version or kind")
@@ -141,4 +164,6 @@ def _remedy(algorithm: SignatureAlgorithm) -> str:
         return "create an RSA key for that"
     if algorithm.startswith("Ecdsa"):
         return f"create an EC key for that, on a curve that pairs with {algorithm}"
+    if algorithm.startswith("MlDsa"):
+        return f"create an ML-DSA-{algorithm[-2:]} key for that"
     return f"create an EdDSA key on {algorithm} for that"

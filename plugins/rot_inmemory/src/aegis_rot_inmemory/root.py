@@ -35,8 +35,6 @@ _SIGNING = frozenset({Operation.SIGN, Operation.VERIFY})
 _DOES: Mapping[Algorithm, frozenset[Operation]] = {
     Algorithm.AES: frozenset(
         {
-            Operation.ENCRYPT,
-            Operation.DECRYPT,
             Operation.REENCRYPT,
             Operation.WRAP,
             Operation.UNWRAP,
@@ -49,6 +47,8 @@ _DOES: Mapping[Algorithm, frozenset[Operation]] = {
     Algorithm.HMAC: frozenset({Operation.MAC, Operation.VERIFY_MAC}),
     Algorithm.EC: frozenset({Operation.DERIVE}),
 }
+_ENCRYPTING = frozenset({Operation.ENCRYPT, Operation.DECRYPT})
+_ENCAPSULATING = frozenset({Operation.ENCAPSULATE, Operation.DECAPSULATE})
 _KWP = frozenset({Operation.WRAP, Operation.UNWRAP})
 
 
@@ -120,4 +120,7 @@ class InMemoryRootOfTrust(RootOfTrust):
 def _abilities(spec: KeySpec) -> frozenset[Operation]:
     if Usage.WRAP_RFC5649 in (spec.usages or ()):
         return _KWP
-    return _DOES.get(spec.algorithm, frozenset())
+    does = _DOES.get(spec.algorithm, frozenset())
+    if spec.encapsulation_algorithm is not None:
+        return does | _ENCAPSULATING
+    return does | _ENCRYPTING if spec.encryption_algorithm is not None else does

@@ -1,4 +1,4 @@
-"""What signs and verifies: RSA, ECDSA and EdDSA private keys that our own seal has vouched for."""
+"""What signs and verifies: RSA, ECDSA, EdDSA and ML-DSA keys that our own seal has vouched for."""
 
 from __future__ import annotations
 
@@ -6,42 +6,60 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, mldsa, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512, HashAlgorithm
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    PublicFormat,
-    load_der_private_key,
-)
 
-from aegis_kernel import SignatureAlgorithm
+from aegis_kernel import SignatureAlgorithm, SignatureFormat, require_form
+from aegis_rot_inmemory.ecdsa import from_p1363, to_p1363
+from aegis_rot_inmemory.private_keys import load, spki
 
 _PrivateKey = (
     rsa.RSAPrivateKey
     | ec.EllipticCurvePrivateKey
     | ed25519.Ed25519PrivateKey
     | ed448.Ed448PrivateKey
+    | mldsa.MLDSA44PrivateKey
+    | mldsa.MLDSA65PrivateKey
+    | mldsa.MLDSA87PrivateKey
 )
 
 
-def _pss(hashing: HashAlgorithm) -> tuple[padding.PSS, HashAlgorithm]:
+def _pss(hashing: HashAlgorithm) -> padding.PSS:
     # A salt as long as the hash (FIPS 186-5 §5.4), also when verifying: AUTO would accept any.
-    return padding.PSS(padding.MGF1(hashing), salt_length=hashing.digest_size), hashing
+    return padding.PSS(padding.MGF1(hashing), salt_length=hashing.digest_size)
+
+
+def _prehashed(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    *before, last = arguments
+    if isinstance(last, ec.ECDSA):
+        assert isinstance(last.algorithm, HashAlgorithm)  # the tables below say so
+        return (ec.ECDSA(Prehashed(last.algorithm)),)
+    return (*before, Prehashed(last))
 
 
 # What the library wants to know beside the message.
-_ARGUMENTS: Mapping[SignatureAlgorithm, tuple[Any, ...]] = {
-    SignatureAlgorithm.RSA_PSS_SHA256: _pss(SHA256()),
-    SignatureAlgorithm.RSA_PSS_SHA384: _pss(SHA384()),
-    SignatureAlgorithm.RSA_PSS_SHA512: _pss(SHA512()),
+_HASHING: Mapping[SignatureAlgorithm, tuple[Any, ...]] = {
+    SignatureAlgorithm.RSA_PSS_SHA256: (_pss(SHA256()), SHA256()),
+    SignatureAlgorithm.RSA_PSS_SHA384: (_pss(SHA384()), SHA384()),
+    SignatureAlgorithm.RSA_PSS_SHA512: (_pss(SHA512()), SHA512()),
     SignatureAlgorithm.RSA_PKCS1_SHA256: (padding.PKCS1v15(), SHA256()),
     SignatureAlgorithm.RSA_PKCS1_SHA384: (padding.PKCS1v15(), SHA384()),
     SignatureAlgorithm.RSA_PKCS1_SHA512: (padding.PKCS1v15(), SHA512()),
     SignatureAlgorithm.ECDSA_SHA256: (ec.ECDSA(SHA256()),),
     SignatureAlgorithm.ECDSA_SHA384: (ec.ECDSA(SHA384()),),
     SignatureAlgorithm.ECDSA_SHA512: (ec.ECDSA(SHA512()),),
+}
+_ARGUMENTS: Mapping[SignatureAlgorithm, tuple[Any, ...]] = {
+    **_HASHING,
     SignatureAlgorithm.ED25519: (),
     SignatureAlgorithm.ED448: (),
+    SignatureAlgorithm.ML_DSA_44: (),
+    SignatureAlgorithm.ML_DSA_65: (),
+    SignatureAlgorithm.ML_DSA_87: (),
+}
+_PREHASHED: Mapping[SignatureAlgorithm, tuple[Any, ...]] = {
+    algorithm: _prehashed(_HASHING[algorithm]) for algorithm in _HASHING
 }
 
 
@@ -56,35 +74,63 @@ class Signer:
         self.algorithms = algorithms
         self.is_slow = _is_slow(private)
         self.agreeing_key = private if isinstance(private, ec.EllipticCurvePrivateKey) else None
-        self._public = private.public_key()
+        self._private = private
         self._sign: Callable[..., bytes] = private.sign
-        self._verify: Callable[..., None] = self._public.verify
+        self._verify: Callable[..., None] = private.public_key().verify
 
     @classmethod
     def load(cls, pkcs8: bytes, algorithms: frozenset[SignatureAlgorithm]) -> Signer:
-        """Return the signer of a private key that our own seal has just authenticated.
-
-        Such a key alone may skip the validation, which holds every thread for 32 to 235 ms.
-        """
-        private = load_der_private_key(pkcs8, None, unsafe_skip_rsa_key_validation=True)
+        """Return the signer of a private key that our own seal has just authenticated."""
+        private = load(pkcs8)
         assert isinstance(private, _PrivateKey)  # nothing else is ever sealed
         return cls(private, algorithms)
 
-    def sign(self, algorithm: SignatureAlgorithm, message: bytes) -> bytes:
+    def sign(
+        self,
+        algorithm: SignatureAlgorithm,
+        message: bytes,
+        prehashed: bool = False,
+        signature_format: SignatureFormat = SignatureFormat.DER,
+    ) -> bytes:
         """Return the signature over `message`; `algorithm` is one of `algorithms`."""
-        return self._sign(message, *_ARGUMENTS[algorithm])
+        require_form(algorithm, message, prehashed, signature_format)
+        signature = self._sign(message, *_arguments(algorithm, prehashed))
+        if signature_format is SignatureFormat.P1363:
+            return to_p1363(signature, self._curve())
+        return signature
 
-    def verify(self, algorithm: SignatureAlgorithm, message: bytes, signature: bytes) -> bool:
+    def verify(
+        self,
+        algorithm: SignatureAlgorithm,
+        message: bytes,
+        signature: bytes,
+        prehashed: bool = False,
+        signature_format: SignatureFormat = SignatureFormat.DER,
+    ) -> bool:
         """Return whether this key made `signature`; a malformed one is False, no error."""
+        require_form(algorithm, message, prehashed, signature_format)
+        der: bytes | None = signature
+        if signature_format is SignatureFormat.P1363:
+            der = from_p1363(signature, self._curve())
+        if der is None:
+            return False
         try:
-            self._verify(signature, message, *_ARGUMENTS[algorithm])
+            self._verify(der, message, *_arguments(algorithm, prehashed))
         except InvalidSignature:
             return False
         return True
 
     def public_key(self) -> bytes:
         """Return the DER SubjectPublicKeyInfo (RFC 5280 §4.1)."""
-        return self._public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        return spki(self._private)
+
+    def _curve(self) -> ec.EllipticCurve:
+        assert isinstance(self._private, ec.EllipticCurvePrivateKey)  # P1363 is for ECDSA only
+        return self._private.curve
+
+
+def _arguments(algorithm: SignatureAlgorithm, prehashed: bool) -> tuple[Any, ...]:
+    return _PREHASHED[algorithm] if prehashed else _ARGUMENTS[algorithm]
 
 
 def _is_slow(private: _PrivateKey) -> bool:
