@@ -38,14 +38,22 @@ class Severity(StrEnum):
     CRITICAL = "Critical"
 
 
+class Mode(StrEnum):
+    """How a record's operation was not carried out: only tried, or answered from an earlier time."""
+
+    DRY_RUN = "DryRun"
+    REPLAY = "Replay"
+
+
 class AuditRecord(
     msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel", gc=False
 ):
     """Who attempted what, and how it ended. Its encoded bytes are what the ledger keeps.
 
     `ts` is RFC 3339 UTC with milliseconds; `event_id` is a UUIDv7, fixed before the first try to
-    commit. `outcome` is "Success", an error code, "InvalidSignature" or "InvalidMac". No context value, payload
-    or material ever stands here.
+    commit. `outcome` is "Success", an error code, "InvalidSignature" or "InvalidMac". With a `mode`,
+    nothing was done. `count` is how many the record stands for. No context value, payload or
+    material ever stands here.
     """
 
     ts: str
@@ -65,3 +73,4 @@ class AuditRecord(
     source_ip: str | None = None
     parent: str | None = None
     count: int | None = None
+    mode: Mode | None = None

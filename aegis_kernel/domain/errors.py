@@ -10,6 +10,7 @@ AegisError
 ├── BadRequestError           not a request we can understand
 ├── ConflictError             somebody else was faster
 ├── PreconditionFailedError   not the version the caller knew
+├── IdempotencyMismatchError  not the request that its key stood for
 ├── MethodNotAllowedError     ┐
 ├── PayloadTooLargeError      │ refused at the edge
 ├── UnsupportedMediaTypeError ┘
@@ -74,6 +75,10 @@ class ConflictError(AegisError):
 
 class PreconditionFailedError(AegisError):
     code = "PreconditionFailed"
+
+
+class IdempotencyMismatchError(AegisError):
+    code = "IdempotencyMismatch"
 
 
 class MethodNotAllowedError(AegisError):

@@ -10,9 +10,8 @@ from __future__ import annotations
 import logging
 from typing import Any, TypeVar, cast
 
-import msgspec
-
 from aegis_kernel.domain.alias import Alias
+from aegis_kernel.domain.audit import Mode
 from aegis_kernel.domain.errors import (
     AegisError,
     InternalError,
@@ -20,20 +19,30 @@ from aegis_kernel.domain.errors import (
     PermissionDeniedError,
     UnavailableError,
 )
-from aegis_kernel.domain.key import Key, KeyId, KeyVersion, key_stream
-from aegis_kernel.domain.lifecycle import LAW, Operation, permit
-from aegis_kernel.engine import masters
+from aegis_kernel.domain.key import Key, KeyId, key_stream
+from aegis_kernel.domain.lifecycle import LAW, Operation
+from aegis_kernel.engine import dry_run, idempotency, masters
 from aegis_kernel.engine.aliases import FAMILY as ALIASES
 from aegis_kernel.engine.aliases import Aliases
 from aegis_kernel.engine.bench import Bench
 from aegis_kernel.engine.commit import Committer
+from aegis_kernel.engine.job import (
+    Job,
+    Kept,
+    claim_of,
+    expects_of,
+    id_of,
+    keep,
+    key_answer,
+    permit_job,
+)
 from aegis_kernel.engine.observers import Observers
-from aegis_kernel.engine.operations.declaration import Caller, Declaration, Effect
-from aegis_kernel.engine.operations.messages import KeyAnswer
+from aegis_kernel.engine.operations.declaration import Caller, Declaration, Effect, Terms
+from aegis_kernel.engine.operations.messages import Allowance
 from aegis_kernel.engine.records import Scribe
 from aegis_kernel.engine.streams import Streams, View, append
 from aegis_kernel.spi.authorizer import Authorizer
-from aegis_kernel.spi.journal import Conflict, Entry, PutMaterial
+from aegis_kernel.spi.journal import Conflict, Entry, IdempotencyRow, PutMaterial
 
 MAX_ATTEMPTS = 16
 
@@ -42,24 +51,6 @@ Answer = TypeVar("Answer")
 
 _NO_VIEW = View("", 0, None)
 _log = logging.getLogger("aegis")
-
-
-class _Job(msgspec.Struct, frozen=True, gc=False):
-    """One request on its way. Its record's id is fixed before the first try."""
-
-    declaration: Declaration[Any, Any]
-    caller: Caller
-    request: Any
-    key_id: KeyId | Alias | None
-    event_id: str
-
-
-class _Kept(msgspec.Struct, frozen=True):
-    """A costly effect, and the key and versions that it was made over."""
-
-    effect: Effect
-    key_id: KeyId
-    versions: tuple[KeyVersion, ...]
 
 
 class Pipeline:
@@ -92,6 +83,7 @@ class Pipeline:
         caller: Caller,
         request: Request,
         key_id: KeyId | Alias | None = None,
+        terms: Terms | None = None,
     ) -> Answer:
         """Return the operation's answer, after its audit record is durable.
 
@@ -100,12 +92,14 @@ class Pipeline:
         Raises AegisError for every refusal, whose record is durable too.
         """
         watch = self._observers.begin(declaration.name, caller.headers)
-        job = _Job(declaration, caller, request, key_id, self._scribe.new_event_id())
+        claim = claim_of(declaration, caller, request, key_id, terms) if terms is not None else None
+        event_id = self._scribe.new_event_id()
+        job = Job(declaration, caller, request, key_id, event_id, terms, claim)
         outcome = InternalError.code
         try:
             effect, view = await self._carry_out(job)
-            outcome, key_id = effect.outcome, effect.key_id or _id_of(job, view)
-            return cast(Answer, effect.answer or _key_answer(view, effect))
+            outcome, key_id = effect.outcome, effect.key_id or id_of(job, view)
+            return cast(Answer, effect.answer or key_answer(view, effect))
         except AegisError as error:
             outcome = error.code
             raise
@@ -113,8 +107,26 @@ class Pipeline:
             known = None if isinstance(key_id, Alias) else key_id
             self._observers.end(watch, outcome, caller.principal, known)
 
-    async def _carry_out(self, job: _Job) -> tuple[Effect, View]:
-        kept: _Kept | None = None
+    async def try_out(
+        self,
+        declaration: Declaration[Request, Any],
+        caller: Caller,
+        request: Request,
+        key_id: KeyId | Alias | None = None,
+        terms: Terms | None = None,
+    ) -> Allowance:
+        """Return whether `run` would be allowed, and by what; only the audit record is made.
+
+        It is no attempt of the operation, so no telemetry counts it. Raises AegisError where even
+        that cannot be told: for an unknown key, or when the journal is away.
+        """
+        event_id = self._scribe.new_event_id()
+        job = Job(declaration, caller, request, key_id, event_id, terms, is_dry=True)
+        effect, _ = await self._carry_out(job)
+        return cast(Allowance, effect.answer)
+
+    async def _carry_out(self, job: Job) -> tuple[Effect, View]:
+        kept: Kept | None = None
         for _ in range(MAX_ATTEMPTS):
             # Read before anything is sealed: what was sealed under an older master key must lose.
             master = self._masters.sequence
@@ -126,20 +138,20 @@ class Pipeline:
                 if conflict is None:
                     raise
             else:
-                if not job.declaration.recorded:
+                if not (job.declaration.recorded or job.is_dry):
                     return effect, view
                 entry, after = self._entry(job, view, effect, master)
                 conflict = await self._commit(entry)
                 if conflict is None:
                     self._learn(view, after)
                     return effect, after
-                kept = _keep(job, view, effect, conflict)
+                kept = keep(job, view, effect, conflict)
             await self._forget(conflict, view)
             if self._masters.sequence != master:
                 kept = None
         raise UnavailableError("This key is changing too fast; try again in a moment")
 
-    async def _look(self, job: _Job) -> View:
+    async def _look(self, job: Job) -> View:
         if job.key_id is None:
             return _NO_VIEW
         fresh = not job.declaration.recorded
@@ -147,16 +159,29 @@ class Pipeline:
             return await self._aliases.view(job.key_id, fresh=fresh)
         return await self._streams.view(job.key_id, fresh=fresh)
 
-    async def _decide(self, job: _Job, view: View, kept: _Kept | None) -> Effect:
-        key = view.key
-        if key is None and job.key_id is not None:
-            raise KeyNotFoundError(f"No key {job.key_id}")
-        if not job.declaration.by_kernel:
-            self._authorize(job, key)
-        if key is not None:
-            permit(key, job.declaration.name)
-            if kept is not None and (kept.key_id, kept.versions) == (key.id, key.versions):
-                return kept.effect
+    async def _decide(self, job: Job, view: View, kept: Kept | None) -> Effect:
+        if job.is_dry:
+            return self._try(job, view)
+        self._authorize(job, view.key)
+        if job.claim is not None:
+            # Before what the effect itself has made untrue: its own precondition, and the law.
+            row = await self._bench.journal.replay(job.claim.scope)
+            if row is not None:
+                return idempotency.recall(row, job.claim, job.declaration.answers_with)
+        permit_job(job, view)
+        if kept is not None and kept.holds_for(view.key):
+            return kept.effect
+        return await self._act(job, view.key)
+
+    def _try(self, job: Job, view: View) -> Effect:
+        try:
+            reason = self._authorize(job, view.key)
+            permit_job(job, view)
+        except dry_run.REFUSALS as error:
+            return dry_run.refusal(error)
+        return dry_run.allowance(reason, view.key)
+
+    async def _act(self, job: Job, key: Key | None) -> Effect:
         try:
             return await job.declaration.act(self._bench, job.caller, key, job.request)
         except AegisError:
@@ -165,7 +190,12 @@ class Pipeline:
             _log.exception("%s failed, request %s", job.declaration.name, job.caller.request_id)
             raise InternalError("Unexpected error", reason=type(error).__name__) from error
 
-    def _authorize(self, job: _Job, key: Key | None) -> None:
+    def _authorize(self, job: Job, key: Key | None) -> str:
+        """Return why it is allowed. Raises KeyNotFoundError or PermissionDeniedError."""
+        if key is None and job.key_id is not None:
+            raise KeyNotFoundError(f"No key {job.key_id}")
+        if job.declaration.by_kernel:
+            return "the kernel itself"
         principal, operation = job.caller.principal, job.declaration.name
         decision = self._authorizer.decide(principal, operation, key, job.request)
         if not decision.allowed:
@@ -174,31 +204,45 @@ class Pipeline:
                 f"{'' if operation is Operation.RANDOM else ' this key'}",
                 reason=decision.reason,
             )
+        return decision.reason
 
-    def _refusal(self, job: _Job, view: View, error: AegisError) -> Entry:
-        record = self._scribe.refusal(
-            job.event_id, job.declaration.name, job.caller, _id_of(job, view), error
+    def _refusal(self, job: Job, view: View, error: AegisError) -> Entry:
+        mode = Mode.DRY_RUN if job.is_dry else None
+        effect = Effect(outcome=error.code, reason=error.reason, mode=mode)
+        record = self._scribe.effect(
+            job.event_id, job.declaration.name, job.caller, id_of(job, view), effect
         )
-        return Entry(expects=_expects(view), records=(record,))
+        return Entry(expects=expects_of(view), records=(record,))
 
-    def _entry(self, job: _Job, view: View, effect: Effect, master: int) -> tuple[Entry, View]:
-        key_id = effect.key_id or _id_of(job, view)
-        if effect.key_id is not None:
-            view = View(key_stream(effect.key_id), 0, None)
+    def _entry(self, job: Job, view: View, effect: Effect, master: int) -> tuple[Entry, View]:
+        key_id = effect.key_id or id_of(job, view)
         record = self._scribe.effect(job.event_id, job.declaration.name, job.caller, key_id, effect)
-        expects = dict(effect.expects) | _expects(view)
-        if not effect.events:
-            return Entry(expects=expects, appends=effect.appends, records=(record,)), view
+        appends, after = effect.appends, view
+        if effect.events:
+            if effect.key_id is not None:
+                view = View(key_stream(effect.key_id), 0, None)
+            appended, after = append(view, effect.events)
+            appends = (appended, *appends)
+        expects = dict(effect.expects) | expects_of(view)
         if any(isinstance(change, PutMaterial) for change in effect.material):
             expects[masters.STREAM] = master
-        appended, after = append(view, effect.events)
         entry = Entry(
             expects=expects,
-            appends=(appended, *effect.appends),
+            appends=appends,
             material=effect.material,
             records=(record,),
+            idempotency=self._row(job, effect, after) if appends else None,
         )
         return entry, after
+
+    def _row(self, job: Job, effect: Effect, after: View) -> IdempotencyRow | None:
+        if job.claim is None:
+            return None
+        answer, key_id = (
+            effect.answer or key_answer(after, effect),
+            effect.key_id or (after.key.id if after.key else None),
+        )
+        return idempotency.remember(job.claim, answer, key_id, self._bench.now())
 
     async def _commit(self, entry: Entry) -> Conflict | None:
         verdict = await self._committer.commit(entry)
@@ -219,27 +263,3 @@ class Pipeline:
         if view.key is not None:
             self._streams.forget(view.key.id)
             self._bench.opened.forget(view.key)
-
-
-def _expects(view: View) -> dict[str, int]:
-    if view.through is not None:
-        return {view.stream: view.sequence, view.through[0]: view.through[1]}
-    return {view.stream: view.sequence} if view.stream else {}
-
-
-def _id_of(job: _Job, view: View) -> KeyId | None:
-    if isinstance(job.key_id, Alias):
-        return view.key.id if view.key is not None else None
-    return job.key_id
-
-
-def _keep(job: _Job, view: View, effect: Effect, conflict: Conflict) -> _Kept | None:
-    if not job.declaration.costly or view.key is None or conflict.stream == masters.STREAM:
-        return None
-    return _Kept(effect, view.key.id, view.key.versions)
-
-
-def _key_answer(view: View, effect: Effect) -> KeyAnswer:
-    if view.key is None:
-        raise InternalError("An operation was answered with no key")
-    return KeyAnswer(view.key, view.sequence, effect.details)

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from aegis_kernel.domain.audit import AUDIT_OP, AuditRecord
-from aegis_kernel.domain.errors import AegisError, UnauthorizedError
+from aegis_kernel.domain.errors import UnauthorizedError
 from aegis_kernel.domain.key import KeyId
 from aegis_kernel.domain.lifecycle import Operation
 from aegis_kernel.domain.principal import PrincipalKind
@@ -71,22 +71,11 @@ class Scribe:
                 event_id=event_id,
                 request_id=caller.request_id,
                 source_ip=caller.source_ip,
+                count=effect.count,
+                mode=effect.mode,
             )
         )
         return Record(event_id, body)
-
-    def refusal(
-        self,
-        event_id: str,
-        operation: Operation,
-        caller: Caller,
-        key_id: KeyId | None,
-        error: AegisError,
-    ) -> Record:
-        """Return the record of an operation that was refused or failed."""
-        return self.effect(
-            event_id, operation, caller, key_id, Effect(outcome=error.code, reason=error.reason)
-        )
 
     def stranger(self, source_ip: str | None, request_id: str | None, reason: str | None) -> Record:
         """Return the record of one failed authentication."""

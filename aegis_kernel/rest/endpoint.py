@@ -11,6 +11,7 @@ from aegis_kernel.domain.alias import Alias
 from aegis_kernel.domain.errors import AegisError
 from aegis_kernel.domain.key import KeyId
 from aegis_kernel.engine.operations.declaration import Declaration
+from aegis_kernel.engine.operations.messages import KeyAnswer
 from aegis_kernel.rest.answer import JSON, Answer, Headers
 from aegis_kernel.rest.paths import PathParams
 from aegis_kernel.rest.schemas import Wire
@@ -62,8 +63,15 @@ class Endpoint(msgspec.Struct, Generic[Taken, Request, Answered], frozen=True, k
     def names_a_key(self) -> bool:
         return "{id}" in self.path
 
+    @property
+    def can_be_tried(self) -> bool:
+        """Whether `dryRun=true` asks if it would be allowed."""
+        return self.names_a_key or self.declaration.changes
+
     def headers(self, answered: Answered) -> Headers:
-        """Return the answer's own header, where it has one."""
+        """Return the answer's own header, where it has one; a key's answer has its ETag."""
+        if isinstance(answered, KeyAnswer):
+            return ((b"etag", b'"%d"' % answered.sequence),)
         if self.header is None or self.header_value is None:
             return ()
         value = self.header_value(answered)

@@ -25,7 +25,13 @@ from aegis_kernel.rest.codec import BodyDecoder, encode_special, schema_of_speci
 from aegis_kernel.rest.endpoint import Endpoint, HeaderField, Outcome, Page
 from aegis_kernel.rest.endpoints import ENDPOINTS, PAGES
 from aegis_kernel.rest.errors import STATUS, ErrorBody
-from aegis_kernel.rest.schemas import Nothing, Query, Wire
+from aegis_kernel.rest.openapi_terms import (
+    DRY_RUN_EXAMPLE,
+    success_headers,
+    terms_errors,
+    terms_parameters,
+)
+from aegis_kernel.rest.schemas import DryRunView, Nothing, Query, Wire
 from aegis_kernel.rest.schemas_aliases import KEY_NAME_PATTERN
 from aegis_kernel.rest.schemas_keys import CreateKeyRequest, RotateRequest, ScheduleDestructionQuery
 
@@ -114,7 +120,7 @@ def build_document(version: str, roots: Sequence[str], dev_mode: bool) -> dict[s
 
 def _schemas() -> dict[str, _Object]:
     given = [outcome.gives for page in PAGES for outcome in page.outcomes if outcome.gives]
-    types = {ErrorBody, *given, *_queries()}
+    types = {ErrorBody, DryRunView, *given, *_queries()}
     for endpoint in ENDPOINTS:
         types |= {endpoint.takes, endpoint.gives}
     _, schemas = msgspec.json.schema_components(
@@ -146,12 +152,13 @@ def _operation(endpoint: Endpoint[Any, Any, Any], query: _Object | None) -> _Obj
         "summary": endpoint.summary,
         "tags": ["keys"],
     }
-    parameters = [
+    parameters: list[Mapping[str, Any]] = [
         {"name": name, "in": "path", "required": True} | _IN_PATH[name]
         for name in _PLACES.findall(endpoint.path)
     ]
     if query is not None:
         parameters += _query_parameters(query)
+    parameters += terms_parameters(endpoint)
     if parameters:
         operation["parameters"] = parameters
     if not issubclass(endpoint.takes, Query):
@@ -161,13 +168,25 @@ def _operation(endpoint: Endpoint[Any, Any, Any], query: _Object | None) -> _Obj
                 "application/json": {"schema": _ref(endpoint.takes), "example": _plain(taken)}
             },
         }
-    success = _json("The answer.", endpoint.gives, [endpoint.header] if endpoint.header else [])
+    success = _json("The answer.", endpoint.gives, success_headers(endpoint))
     success["content"]["application/json"]["example"] = _plain(given)
-    errors = (*_EVERYWHERE, *_AUTHENTICATED, *endpoint.errors)
+    errors = (*_EVERYWHERE, *_AUTHENTICATED, *endpoint.errors, *terms_errors(endpoint))
     if endpoint.names_a_key:
         errors += (KeyNotFoundError,)
-    operation["responses"] = {str(endpoint.status): success} | _errors(errors)
+    if endpoint.can_be_tried and endpoint.status == 200:
+        schema = success["content"]["application/json"]["schema"]
+        success["content"]["application/json"]["schema"] = {"oneOf": [schema, _ref(DryRunView)]}
+    responses = {str(endpoint.status): success} | _errors(errors)
+    if endpoint.can_be_tried:
+        responses.setdefault("200", _dry_run())
+    operation["responses"] = responses
     return operation
+
+
+def _dry_run() -> _Object:
+    tried = _json("What a dry run tells.", DryRunView)
+    tried["content"]["application/json"]["example"] = DRY_RUN_EXAMPLE
+    return tried
 
 
 def _page_operation(page: Page) -> _Object:

@@ -8,7 +8,7 @@ from aegis_kernel.domain.lifecycle import KeyState
 from aegis_kernel.domain.spec import Algorithm, ObjectType
 from aegis_kernel.engine import operations
 from aegis_kernel.engine.operations import messages
-from aegis_kernel.rest.endpoint import Endpoint, HeaderField
+from aegis_kernel.rest.endpoint import Endpoint
 from aegis_kernel.rest.schemas import Nothing, or_none, or_unset, wire_time
 from aegis_kernel.rest.schemas_keys import (
     AesSpec,
@@ -133,6 +133,4 @@ GET = Endpoint(
     to_request=lambda _: messages.GetKey(),
     to_response=lambda answered, _: key_view(answered.key, answered.details),
     example=(Nothing(), _EXAMPLE_VIEW),
-    header=HeaderField("ETag", "The number of the key's last event."),
-    header_value=lambda answered: f'"{answered.sequence}"',
 )

@@ -33,6 +33,13 @@ class Nothing(Query, frozen=True):
     """What an endpoint takes that has neither body nor parameters."""
 
 
+class DryRunView(Wire, frozen=True):
+    """Whether the operation would be allowed, and by or against what. Nothing was done."""
+
+    allowed: bool
+    reason: str
+
+
 class Ciphertext(Base64):
     """64 KiB of plaintext, and room for what any root of trust puts before and after it."""
 

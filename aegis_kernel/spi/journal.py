@@ -14,7 +14,7 @@ from typing import Protocol, runtime_checkable
 
 import msgspec
 
-from aegis_kernel.domain.errors import UnavailableError
+from aegis_kernel.domain.errors import BadRequestError, UnavailableError
 from aegis_kernel.domain.key import KeyId
 from aegis_kernel.spi.provider import Provider
 from aegis_kernel.spi.root_of_trust import Material
@@ -92,17 +92,39 @@ class Record(msgspec.Struct, frozen=True):
     body: bytes
 
 
+class IdempotencyRow(msgspec.Struct, frozen=True, kw_only=True):
+    """What a request with an idempotency key has come to, so that a second one repeats nothing.
+
+    `scope` names caller, operation, key and idempotency key by a digest of 64 characters; `digest`
+    is a keyed one of the request; `response` is opaque bytes without secrets. From `expires_at` on,
+    by the journal's clock, the row is as good as absent.
+    """
+
+    scope: str
+    digest: bytes
+    response: bytes
+    expires_at: datetime
+
+    @property
+    def stream(self) -> str:
+        """How a Conflict names a scope that is taken."""
+        return f"idempotency/{self.scope}"
+
+
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """One unit of commitment: all of it, or nothing.
 
     `expects` gives {stream: sequence} that must still hold (0 = the stream does not exist). Every
     stream in `appends` is also in `expects`. A stream that is only expected is *used*, not changed.
+    The scope of `idempotency` must not be taken: by a stored row that has not expired, or by an
+    earlier winner of the same batch.
     """
 
     expects: Mapping[str, int]
     appends: tuple[Append, ...] = ()
     material: tuple[MaterialChange, ...] = ()
     records: tuple[Record, ...] = ()
+    idempotency: IdempotencyRow | None = None
 
 
 class Committed(msgspec.Struct, frozen=True):
@@ -110,7 +132,10 @@ class Committed(msgspec.Struct, frozen=True):
 
 
 class Conflict(msgspec.Struct, frozen=True):
-    """Nothing of the entry happened: `stream` stands at another sequence than it expected."""
+    """Nothing of the entry happened: `stream` stands at another sequence than it expected.
+
+    Where the scope of its idempotency row is taken, `stream` is that row's.
+    """
 
     stream: str
 
@@ -201,6 +226,14 @@ class Journal(Provider, Protocol):
         Raises UnavailableError where the journal cannot list its material, as this default does.
         """
         raise UnavailableError("This journal cannot list its material")
+
+    async def replay(self, scope: str) -> IdempotencyRow | None:
+        """Return the row of that scope, or None if there is none or it has expired.
+
+        Expired rows are deleted in passing, a bounded number with each commit of a row. Raises
+        BadRequestError where the journal keeps none, as this default does.
+        """
+        raise BadRequestError("This server keeps no idempotency keys; send the request without one")
 
     async def find(self, query: Query) -> Page:
         """Return up to `limit` streams (at most 500) that match."""

@@ -15,6 +15,7 @@ from aegis_kernel.testing.doubles import ManualClock
 from aegis_kernel.testing.journal_commits import CommitLaws
 from aegis_kernel.testing.journal_contents import LedgerLaws, MaterialLaws, StreamLaws
 from aegis_kernel.testing.journal_entries import change, put, record, use, verdicts
+from aegis_kernel.testing.journal_idempotency import IdempotencyLaws, claiming, row
 from aegis_kernel.testing.journal_model import BATCHES, Model, Step, is_right
 from aegis_kernel.testing.journal_search import SearchLaws
 
@@ -29,7 +30,9 @@ _MODEL = settings(
 )
 
 
-class JournalConformance(StreamLaws, CommitLaws, LedgerLaws, MaterialLaws, SearchLaws):
+class JournalConformance(
+    StreamLaws, CommitLaws, LedgerLaws, MaterialLaws, SearchLaws, IdempotencyLaws
+):
     """Override `journal`, and `reopen` where anything survives; run pytest-asyncio in auto mode."""
 
     @pytest.fixture
@@ -80,13 +83,14 @@ class JournalConformance(StreamLaws, CommitLaws, LedgerLaws, MaterialLaws, Searc
         return lease
 
     async def test_everything_survives_a_reopening(
-        self, journal: Journal, reopen: Reopen | None
+        self, journal: Journal, reopen: Reopen | None, clock: ManualClock
     ) -> None:
         if reopen is None:
             pytest.skip("nothing survives this journal")
         has = Attributes(state="Active", tags={"team": "red"})
         entry = change("key/a", 0, attributes=has, records=(record(),), material=(put("a", 1),))
-        await journal.commit([entry])
+        kept = row("a", clock)
+        await journal.commit([claiming(entry, kept)])
         lease = await self._take(journal)
         await journal.advance("sink", 1, lease)
         before = (await journal.load("key/a"), await journal.ledger(0, 9), await journal.find(_RED))
@@ -95,6 +99,7 @@ class JournalConformance(StreamLaws, CommitLaws, LedgerLaws, MaterialLaws, Searc
         assert after == before
         assert list(await journal.history("key/a")) == [b"event 1"]
         assert await journal.material(KeyId("a"), 1) == put("a", 1).material
+        assert await journal.replay("a") == kept
         assert (await journal.head(), await journal.cursor("sink")) == (1, 1)
         assert verdicts(await journal.commit([use(record(), key_a=1)])) == ["committed"]
         assert [found.position for found in await journal.ledger(0, 9)] == [1, 2]

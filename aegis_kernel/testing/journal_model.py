@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from hypothesis import strategies as st
 
@@ -20,6 +21,7 @@ from aegis_kernel.spi.journal import (
     Conflict,
     DeleteMaterial,
     Entry,
+    IdempotencyRow,
     Journal,
     PutMaterial,
     Query,
@@ -30,6 +32,8 @@ from aegis_kernel.spi.root_of_trust import Material
 STATES = ("PreActive", "Active", None)
 _STREAMS = 4
 _KEYS = 2
+_SCOPES = 3
+_NEVER = datetime(2100, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,7 @@ class Step:
     deletes: int | None
     records: int
     state: str | None
+    claims: int | None
 
 
 def _distance() -> st.SearchStrategy[int]:
@@ -65,6 +70,7 @@ BATCHES = st.lists(
             deletes=st.none() | st.none() | st.integers(0, _KEYS - 1),
             records=st.integers(0, 2),
             state=st.sampled_from(STATES),
+            claims=st.none() | st.integers(0, _SCOPES - 1),
         ),
         min_size=1,
         max_size=5,
@@ -91,6 +97,7 @@ class Model:
         self._material: dict[tuple[KeyId, int], bytes] = {}
         self._versions = dict.fromkeys(range(_KEYS), 0)
         self._ledger: list[bytes] = []
+        self._rows: dict[str, IdempotencyRow] = {}
         self._records = 0
 
     def apply(self, steps: Sequence[Step]) -> tuple[list[Entry], list[set[str]]]:
@@ -100,6 +107,8 @@ class Model:
         for step in steps:
             entry = self._entry(step)
             moved = {s for s, n in entry.expects.items() if len(self._stream(s).events) != n}
+            if entry.idempotency is not None and entry.idempotency.scope in self._rows:
+                moved.add(entry.idempotency.stream)
             entries.append(entry)
             failures.append(moved)
             if not moved:
@@ -118,6 +127,8 @@ class Model:
                 found = await journal.material(self._key(key), version)
                 expected = self._material.get((self._key(key), version))
                 assert (found.wrapped.reveal() if found else None) == expected
+        for scope, row in self._rows.items():
+            assert await journal.replay(scope) == row
         for state in STATES[:2]:
             await self._compare_search(journal, state)
 
@@ -129,6 +140,18 @@ class Model:
             appends=tuple(self._append(stream, body, step) for stream, _, body in step.appended),
             material=self._changes(step),
             records=tuple(self._record() for _ in range(step.records)),
+            idempotency=self._row(step.claims),
+        )
+
+    def _row(self, scope: int | None) -> IdempotencyRow | None:
+        if scope is None:
+            return None
+        self._records += 1
+        return IdempotencyRow(
+            scope=f"{self._prefix}scope-{scope}",
+            digest=b"\xfd",
+            response=b"%d" % self._records,
+            expires_at=_NEVER,
         )
 
     def _append(self, stream: int, body: bytes, step: Step) -> Append:
@@ -168,6 +191,8 @@ class Model:
                 kept = {p: w for p, w in self._material.items() if p[0] != change.key_id}
                 self._material = kept
         self._ledger.extend(record.body for record in entry.records)
+        if entry.idempotency is not None:
+            self._rows[entry.idempotency.scope] = entry.idempotency
 
     async def _compare_stream(self, journal: Journal, name: str) -> None:
         expected, found = self._stream(name), await journal.load(name)

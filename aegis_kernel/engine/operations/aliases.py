@@ -75,8 +75,12 @@ async def _list(bench: Bench, caller: Caller, key: Key | None, request: ListAlia
     return Effect(answer=AliasList(tuple(shown), str(after) if more else None))
 
 
-SET_ALIAS: Declaration[SetAlias, NamedKey] = Declaration(Operation.SET_ALIAS, _set)
-DELETE_ALIAS: Declaration[DeleteAlias, NamedKey] = Declaration(Operation.DELETE_ALIAS, _delete)
+SET_ALIAS: Declaration[SetAlias, NamedKey] = Declaration(
+    Operation.SET_ALIAS, _set, changes=True, answers_with=NamedKey
+)
+DELETE_ALIAS: Declaration[DeleteAlias, NamedKey] = Declaration(
+    Operation.DELETE_ALIAS, _delete, changes=True, answers_with=NamedKey
+)
 LIST_ALIASES: Declaration[ListAliases, AliasList] = Declaration(
     Operation.LIST_ALIASES, _list, recorded=False
 )

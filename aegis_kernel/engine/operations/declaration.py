@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
 
-from aegis_kernel.domain.audit import SUCCESS, Severity
+from aegis_kernel.domain.audit import SUCCESS, Mode, Severity
 from aegis_kernel.domain.events import Event
 from aegis_kernel.domain.key import Key, KeyId
 from aegis_kernel.domain.lifecycle import Operation
 from aegis_kernel.domain.principal import Principal
-from aegis_kernel.engine.operations.messages import KeyDetails
+from aegis_kernel.engine.operations.messages import KeyAnswer, KeyDetails
 from aegis_kernel.spi.journal import Append, DeleteMaterial, PutMaterial
 
 if TYPE_CHECKING:
@@ -29,6 +29,17 @@ class Caller(msgspec.Struct, frozen=True, gc=False):
     request_id: str | None = None
     source_ip: str | None = None
     headers: Any = None
+
+
+class Terms(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What a caller makes a request depend on, beside the request.
+
+    `sequence` is where the key's stream must still stand (If-Match). Requests that change something
+    and have the same `idempotency_key` have one effect together.
+    """
+
+    sequence: int | None = None
+    idempotency_key: str | None = None
 
 
 class Effect(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -53,6 +64,8 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     details: KeyDetails = KeyDetails()
     expects: tuple[tuple[str, int], ...] = ()
     appends: tuple[Append, ...] = ()
+    count: int | None = None
+    mode: Mode | None = None
 
 
 class Declaration(msgspec.Struct, Generic[Request, Answer], frozen=True):
@@ -62,7 +75,8 @@ class Declaration(msgspec.Struct, Generic[Request, Answer], frozen=True):
     (None for operations that name no key) and the request. A `costly` effect is kept when only
     unrelated events moved the stream meanwhile. An operation that is not `recorded` asks the store
     rather than the cache, and is only counted when it succeeds. One that is `by_kernel` has no
-    caller but the kernel, and is not authorized.
+    caller but the kernel, and is not authorized. One that `changes` something takes an idempotency
+    key; `answers_with` is then the type of its answer, by which a stored one is read back.
     """
 
     name: Operation
@@ -70,3 +84,5 @@ class Declaration(msgspec.Struct, Generic[Request, Answer], frozen=True):
     costly: bool = False
     recorded: bool = True
     by_kernel: bool = False
+    changes: bool = False
+    answers_with: Any = KeyAnswer

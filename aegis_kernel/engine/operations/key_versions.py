@@ -40,7 +40,7 @@ async def _list(bench: Bench, caller: Caller, key: Key | None, request: ListVers
 
 
 COMPROMISE_VERSION: Declaration[CompromiseVersion, KeyAnswer] = Declaration(
-    Operation.COMPROMISE_VERSION, _compromise
+    Operation.COMPROMISE_VERSION, _compromise, changes=True
 )
 LIST_VERSIONS: Declaration[ListVersions, KeyAnswer] = Declaration(
     Operation.LIST_VERSIONS, _list, recorded=False

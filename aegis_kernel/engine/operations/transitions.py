@@ -115,19 +115,29 @@ def _effect(event: events.Event, reason: str | None) -> Effect:
     return Effect(events=(event,), reason=reason)
 
 
-CREATE: Declaration[CreateKey, KeyAnswer] = Declaration(Operation.CREATE, _create, costly=True)
-ROTATE: Declaration[Rotate, KeyAnswer] = Declaration(Operation.ROTATE, _rotate, costly=True)
-ACTIVATE: Declaration[Transition, KeyAnswer] = Declaration(Operation.ACTIVATE, _activate)
-DEACTIVATE: Declaration[Transition, KeyAnswer] = Declaration(Operation.DEACTIVATE, _deactivate)
-DISABLE: Declaration[Transition, KeyAnswer] = Declaration(Operation.DISABLE, _disable)
-ENABLE: Declaration[Transition, KeyAnswer] = Declaration(Operation.ENABLE, _enable)
-COMPROMISE: Declaration[Compromise, KeyAnswer] = Declaration(Operation.COMPROMISE, _compromise)
+CREATE: Declaration[CreateKey, KeyAnswer] = Declaration(
+    Operation.CREATE, _create, costly=True, changes=True
+)
+ROTATE: Declaration[Rotate, KeyAnswer] = Declaration(
+    Operation.ROTATE, _rotate, costly=True, changes=True
+)
+ACTIVATE: Declaration[Transition, KeyAnswer] = Declaration(
+    Operation.ACTIVATE, _activate, changes=True
+)
+DEACTIVATE: Declaration[Transition, KeyAnswer] = Declaration(
+    Operation.DEACTIVATE, _deactivate, changes=True
+)
+DISABLE: Declaration[Transition, KeyAnswer] = Declaration(Operation.DISABLE, _disable, changes=True)
+ENABLE: Declaration[Transition, KeyAnswer] = Declaration(Operation.ENABLE, _enable, changes=True)
+COMPROMISE: Declaration[Compromise, KeyAnswer] = Declaration(
+    Operation.COMPROMISE, _compromise, changes=True
+)
 SCHEDULE_DESTRUCTION: Declaration[ScheduleDestruction, KeyAnswer] = Declaration(
-    Operation.SCHEDULE_DESTRUCTION, _schedule
+    Operation.SCHEDULE_DESTRUCTION, _schedule, changes=True
 )
 CANCEL_DESTRUCTION: Declaration[Transition, KeyAnswer] = Declaration(
-    Operation.CANCEL_DESTRUCTION, _cancel
+    Operation.CANCEL_DESTRUCTION, _cancel, changes=True
 )
 DESTROY: Declaration[Transition, KeyAnswer] = Declaration(
-    Operation.DESTROY, _destroy, by_kernel=True
+    Operation.DESTROY, _destroy, by_kernel=True, changes=True
 )

@@ -42,4 +42,4 @@ def _require_sound(policy: RotationPolicy | UnsetType | None) -> None:
         raise BadRequestError("noticeDays must be less than periodDays")
 
 
-UPDATE: Declaration[Update, KeyAnswer] = Declaration(Operation.UPDATE, _update)
+UPDATE: Declaration[Update, KeyAnswer] = Declaration(Operation.UPDATE, _update, changes=True)

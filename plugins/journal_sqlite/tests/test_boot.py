@@ -200,3 +200,17 @@ async def test_a_closed_journal_answers_unavailable(tmp_path):
 async def test_closing_leaves_one_file_with_everything_in_it(tmp_path):
     await open_and_close(tmp_path / "aegis.db")
     assert sorted(file.name for file in tmp_path.iterdir()) == ["aegis.db", "aegis.db.lock"]
+
+
+async def test_a_journal_of_the_first_schema_is_brought_up_to_date(tmp_path):
+    file = tmp_path / "aegis.db"
+    await open_and_close(file)
+    with sqlite3.connect(file) as connection:
+        connection.execute("DROP TABLE idempotency")
+        connection.execute("PRAGMA user_version = 1")
+    connection.close()
+    await open_and_close(file)
+    connection = sqlite3.connect(file)
+    assert connection.execute("PRAGMA user_version").fetchone() == (VERSION,)
+    assert connection.execute("SELECT count(*) FROM idempotency").fetchone() == (0,)
+    connection.close()

@@ -130,8 +130,8 @@ ENTRIES = {
 def test_a_commit_that_happened_is_answered_though_its_answer_was_lost(file, entry):
     writer = Writer(file)
     replace_connection(writer, file, after=True)
-    assert writer.commit([entry]) == [Committed()]
-    assert writer.commit([use(record())]) == [Committed()]
+    assert writer.commit([entry], 0) == [Committed()]
+    assert writer.commit([use(record())], 0) == [Committed()]
     assert writer._connection.execute("SELECT count(*) FROM ledger").fetchone() == (
         len(entry.records) + 1,
     )
@@ -143,9 +143,9 @@ def test_a_commit_that_did_not_happen_is_not_claimed(file, entry):
     writer = Writer(file)
     replace_connection(writer, file, after=False)
     with pytest.raises(UnavailableError):
-        writer.commit([entry])
+        writer.commit([entry], 0)
     assert writer.failure == "SQLITE_IOERR_FSYNC"
-    assert writer.commit([entry]) == [Committed()]
+    assert writer.commit([entry], 0) == [Committed()]
     assert writer.failure is None
     writer.close()
 

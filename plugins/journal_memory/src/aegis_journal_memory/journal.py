@@ -17,6 +17,7 @@ from aegis_kernel import (
     Entry,
     Found,
     Health,
+    IdempotencyRow,
     Journal,
     KeyId,
     Lease,
@@ -62,7 +63,10 @@ class MemoryJournal(Journal):
         return tuple(found.events) if found else ()
 
     async def commit(self, entries: Sequence[Entry]) -> Sequence[Committed | Conflict]:
-        return self._store.commit(entries)
+        return self._store.commit(entries, self._clock.time())
+
+    async def replay(self, scope: str) -> IdempotencyRow | None:
+        return self._store.row(scope, self._clock.time())
 
     async def material(self, key_id: KeyId, version: int) -> Material | None:
         return self._store.material.get((key_id, version))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 
 from aegis_kernel import (
     Append,
@@ -11,6 +12,7 @@ from aegis_kernel import (
     Conflict,
     DeleteMaterial,
     Entry,
+    IdempotencyRow,
     InternalError,
     KeyId,
     Material,
@@ -21,6 +23,8 @@ from aegis_kernel import (
 )
 
 Verdict = Committed | Conflict
+
+_CLEARED_A_ROW = 64
 
 
 class Stream:
@@ -57,10 +61,16 @@ class Store:
         self.streams: dict[str, Stream] = {}
         self.material: dict[tuple[KeyId, int], Material] = {}
         self.ledger: list[bytes] = []
+        self._rows: dict[str, IdempotencyRow] = {}
 
-    def commit(self, entries: Sequence[Entry]) -> list[Verdict]:
+    def row(self, scope: str, now: float) -> IdempotencyRow | None:
+        """Return the row of that scope if it is still good at `now`."""
+        row = self._rows.get(scope)
+        return row if row is not None and row.expires_at.timestamp() > now else None
+
+    def commit(self, entries: Sequence[Entry], now: float) -> list[Verdict]:
         """Raises InternalError, with nothing done, where an entry puts material that is there."""
-        verdicts = self._judge(entries)
+        verdicts = self._judge(entries, now)
         winners = [
             entry
             for entry, verdict in zip(entries, verdicts, strict=True)
@@ -71,18 +81,31 @@ class Store:
             for append in entry.appends:
                 self._stream(append.stream).append(append)
             self.ledger.extend(record.body for record in entry.records)
+            if entry.idempotency is not None:
+                self._keep(entry.idempotency, now)
         self.material = material
         return verdicts
 
-    def _judge(self, entries: Sequence[Entry]) -> list[Verdict]:
+    def _keep(self, row: IdempotencyRow, now: float) -> None:
+        # Rows live equally long, so the oldest are the first to expire.
+        oldest = list(islice(self._rows.values(), _CLEARED_A_ROW))
+        for scope in [old.scope for old in oldest if old.expires_at.timestamp() <= now]:
+            del self._rows[scope]
+        self._rows.pop(row.scope, None)
+        self._rows[row.scope] = row
+
+    def _judge(self, entries: Sequence[Entry], now: float) -> list[Verdict]:
         moved: dict[str, int] = {}
+        taken: set[str] = set()
         verdicts: list[Verdict] = []
         for entry in entries:
-            conflict = self._conflict(entry, moved)
+            conflict = self._conflict(entry, moved) or self._claimed(entry, taken, now)
             verdicts.append(conflict or Committed())
             if conflict is None:
                 for append in entry.appends:
                     moved[append.stream] = entry.expects[append.stream] + len(append.events)
+                if entry.idempotency is not None:
+                    taken.add(entry.idempotency.scope)
         return verdicts
 
     def _conflict(self, entry: Entry, moved: dict[str, int]) -> Conflict | None:
@@ -92,6 +115,12 @@ class Store:
             if moved.get(name, stored) != expected:
                 return Conflict(name)
         return None
+
+    def _claimed(self, entry: Entry, taken: set[str], now: float) -> Conflict | None:
+        row = entry.idempotency
+        if row is None or (row.scope not in taken and self.row(row.scope, now) is None):
+            return None
+        return Conflict(row.stream)
 
     def _material_after(self, winners: Sequence[Entry]) -> dict[tuple[KeyId, int], Material]:
         changes = [change for entry in winners for change in entry.material]

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from aegis_journal_sqlite.connection import connect_reader
 from aegis_journal_sqlite.errors import error_name, unavailable
+from aegis_journal_sqlite.idempotency import ROW, row_of
 from aegis_journal_sqlite.place import Place
 from aegis_journal_sqlite.scans import history, ledger, material_page
 from aegis_journal_sqlite.search import find
@@ -24,6 +25,7 @@ from aegis_kernel import (
     Conflict,
     Entry,
     Health,
+    IdempotencyRow,
     Journal,
     KeyId,
     Lease,
@@ -52,7 +54,7 @@ _MINIMUM_SQLITE = (3, 38, 0)
 class SqliteJournal(Journal):
     """A journal in one file, for one process.
 
-    Point reads (`load`, `material`, `cursor`, `head`) run on the calling thread: they take some
+    Point reads (`load`, `material`, `replay`, `cursor`, `head`) run on the calling thread: they take some
     microseconds from the page cache, a hop to another thread some ten times that. Writers never
     block them, nor they writers. Everything longer goes to a thread of its own.
     """
@@ -105,7 +107,7 @@ class SqliteJournal(Journal):
         return await self._scan(history, stream)
 
     async def commit(self, entries: Sequence[Entry]) -> Sequence[Committed | Conflict]:
-        return await self._write(self._store.writer.commit, entries)
+        return await self._write(self._store.writer.commit, entries, self._now())
 
     async def material(self, key_id: KeyId, version: int) -> Material | None:
         row = self._read_point(_MATERIAL, key_id, version)
@@ -116,8 +118,12 @@ class SqliteJournal(Journal):
     ) -> Sequence[MaterialRow]:
         return await self._scan(material_page, after, min(limit, _MAXIMUM_PAGE))
 
+    async def replay(self, scope: str) -> IdempotencyRow | None:
+        row = self._read_point(ROW, scope, self._now())
+        return row_of(scope, *row) if row else None
+
     async def find(self, query: Query) -> Page:
-        return await self._scan(find, query, round(self._clock.time() * 1_000_000))
+        return await self._scan(find, query, self._now())
 
     async def ledger(self, after: int, limit: int) -> Sequence[LedgerRecord]:
         return await self._scan(ledger, after, limit)
@@ -136,6 +142,9 @@ class SqliteJournal(Journal):
     async def lease(self, name: str) -> Lease | None:
         writer = self._store.writer
         return writer.held(name) or await self._write(writer.lease, name)
+
+    def _now(self) -> int:
+        return round(self._clock.time() * 1_000_000)
 
     @property
     def _store(self) -> _Opened:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from aegis_kernel import (
@@ -11,6 +11,7 @@ from aegis_kernel import (
     Conflict,
     DeleteMaterial,
     Entry,
+    IdempotencyRow,
     InternalError,
     MaterialChange,
 )
@@ -43,6 +44,7 @@ class Plan:
     moves: dict[str, Move]
     material: list[MaterialChange]
     bodies: list[bytes]
+    rows: dict[str, IdempotencyRow]
 
     @property
     def deletes_material(self) -> bool:
@@ -54,12 +56,20 @@ def streams_of(entries: Sequence[Entry]) -> list[str]:
     return list({stream: None for entry in entries for stream in entry.expects})
 
 
-def judge(entries: Sequence[Entry], stored: Mapping[str, int]) -> Plan:
-    """Judge the entries in order, each against `stored` plus the appends of earlier winners."""
-    plan = Plan([], {}, [], [])
+def scopes_of(entries: Sequence[Entry]) -> list[str]:
+    """Return the scope of every idempotency row, as often as it comes."""
+    return [entry.idempotency.scope for entry in entries if entry.idempotency is not None]
+
+
+def judge(entries: Sequence[Entry], stored: Mapping[str, int], taken: Set[str]) -> Plan:
+    """Judge the entries in order, each against what is stored plus what earlier winners add.
+
+    `stored` has the sequences of the streams, `taken` the scopes that have a row.
+    """
+    plan = Plan([], {}, [], [], {})
     sequences = dict(stored)
     for entry in entries:
-        conflict = _conflict(entry, sequences)
+        conflict = _conflict(entry, sequences) or _claimed(entry, plan, taken)
         plan.verdicts.append(conflict or Committed())
         if conflict is None:
             _admit(entry, plan, sequences)
@@ -70,7 +80,7 @@ def unite_uses(entries: Sequence[Entry]) -> dict[str, int] | None:
     """Return what all entries expect together, if they change nothing and agree; else None."""
     united: dict[str, int] = {}
     for entry in entries:
-        if entry.appends or entry.material:
+        if entry.appends or entry.material or entry.idempotency:
             return None
         for stream, sequence in entry.expects.items():
             if united.setdefault(stream, sequence) != sequence:
@@ -94,6 +104,13 @@ def _conflict(entry: Entry, sequences: Mapping[str, int]) -> Conflict | None:
     return None
 
 
+def _claimed(entry: Entry, plan: Plan, taken: Set[str]) -> Conflict | None:
+    row = entry.idempotency
+    if row is None or (row.scope not in taken and row.scope not in plan.rows):
+        return None
+    return Conflict(row.stream)
+
+
 def _admit(entry: Entry, plan: Plan, sequences: dict[str, int]) -> None:
     for append in entry.appends:
         start = entry.expects[append.stream]
@@ -101,3 +118,5 @@ def _admit(entry: Entry, plan: Plan, sequences: dict[str, int]) -> None:
         sequences[append.stream] = start + len(append.events)
     plan.material.extend(entry.material)
     plan.bodies.extend(bodies_of((entry,)))
+    if entry.idempotency is not None:
+        plan.rows[entry.idempotency.scope] = entry.idempotency

@@ -59,7 +59,17 @@ _FIRST = (
     f"PRAGMA application_id = {_APPLICATION_ID}",
 )
 
-_MIGRATIONS = (_FIRST,)
+_IDEMPOTENCY = (
+    """CREATE TABLE idempotency (
+        scope TEXT PRIMARY KEY,
+        digest BLOB NOT NULL,
+        response BLOB NOT NULL,
+        expires_at INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX idempotency_by_expiry ON idempotency (expires_at)",
+)
+
+_MIGRATIONS = (_FIRST, _IDEMPOTENCY)
 VERSION = len(_MIGRATIONS)
 
 

@@ -7,10 +7,18 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from aegis_journal_sqlite import statements
+from aegis_journal_sqlite import idempotency, statements
 from aegis_journal_sqlite.connection import connect_writer, transaction, verify
 from aegis_journal_sqlite.errors import error_name, unavailable
-from aegis_journal_sqlite.plan import Plan, Verdict, bodies_of, judge, streams_of, unite_uses
+from aegis_journal_sqlite.plan import (
+    Plan,
+    Verdict,
+    bodies_of,
+    judge,
+    scopes_of,
+    streams_of,
+    unite_uses,
+)
 from aegis_journal_sqlite.schema import VERSION, migrate, recognise
 from aegis_kernel import BootError, Committed, Entry, InternalError, Lease
 
@@ -50,11 +58,14 @@ class Writer:
         # A crash may have come between a deletion and its truncation.
         self.truncate()
 
-    def commit(self, entries: Sequence[Entry]) -> list[Verdict]:
-        """Commit as the port says. Raises UnavailableError, or InternalError for a bad entry."""
+    def commit(self, entries: Sequence[Entry], now: int) -> list[Verdict]:
+        """Commit as the port says, at `now` (microseconds since the Unix epoch).
+
+        Raises UnavailableError, or InternalError for a bad entry.
+        """
         self._attempt = None
         try:
-            verdicts = self._commit(entries)
+            verdicts = self._commit(entries, now)
         except sqlite3.IntegrityError as error:
             self._head = None
             raise InternalError(
@@ -106,10 +117,10 @@ class Writer:
         self.truncate()
         self._connection.close()
 
-    def _commit(self, entries: Sequence[Entry]) -> list[Verdict]:
+    def _commit(self, entries: Sequence[Entry], now: int) -> list[Verdict]:
         expected = unite_uses(entries)
         if expected is None or not self._commit_uses(entries, expected):
-            return self._commit_judged(entries)
+            return self._commit_judged(entries, now)
         return [Committed()] * len(entries)
 
     def _commit_uses(self, entries: Sequence[Entry], expected: dict[str, int]) -> bool:
@@ -118,29 +129,32 @@ class Writer:
         if not bodies:
             return False
         first = self._next_position()
-        self._attempt = (Plan([Committed()] * len(entries), {}, [], bodies), first)
+        self._attempt = (Plan([Committed()] * len(entries), {}, [], bodies, {}), first)
         if not statements.record(self._connection, first, bodies, expected):
             return False
         self._head = first + len(bodies) - 1
         return True
 
-    def _commit_judged(self, entries: Sequence[Entry]) -> list[Verdict]:
+    def _commit_judged(self, entries: Sequence[Entry], now: int) -> list[Verdict]:
         with transaction(self._connection):
             first = self._next_position()
             stored = statements.read_sequences(self._connection, streams_of(entries))
-            plan = judge(entries, stored)
+            taken = idempotency.taken_scopes(self._connection, scopes_of(entries), now)
+            plan = judge(entries, stored, taken)
             self._attempt = (plan, first)
-            self._write(plan, first)
+            self._write(plan, first, now)
         self._head = first + len(plan.bodies) - 1
         return plan.verdicts
 
-    def _write(self, plan: Plan, first: int) -> None:
+    def _write(self, plan: Plan, first: int, now: int) -> None:
         if plan.moves:
             statements.move_streams(self._connection, plan.moves)
         if plan.material:
             statements.change_material(self._connection, plan.material)
         if plan.bodies:
             statements.record(self._connection, first, plan.bodies, {})
+        if plan.rows:
+            idempotency.keep(self._connection, plan.rows.values(), now)
 
     def _next_position(self) -> int:
         if self._head is None:
