@@ -20,6 +20,15 @@ COMPUTES = {
     Operation.DECRYPT,
     Operation.WRAP,
     Operation.UNWRAP,
+    Operation.GENERATE_DATA_KEY,
+    Operation.GENERATE_DATA_KEY_WRAPPED_ONLY,
+    Operation.GENERATE_DATA_KEY_PAIR,
+    Operation.GENERATE_DATA_KEY_PAIR_WRAPPED_ONLY,
+    Operation.REENCRYPT,
+    Operation.MAC,
+    Operation.VERIFY_MAC,
+    Operation.DERIVE,
+    Operation.RANDOM,
 }
 
 
