@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from aegis_kernel.domain.audit import Mode
 from aegis_kernel.domain.errors import (
     AegisError,
@@ -11,7 +13,14 @@ from aegis_kernel.domain.errors import (
 )
 from aegis_kernel.domain.key import Key
 from aegis_kernel.engine.operations.declaration import Effect
-from aegis_kernel.engine.operations.messages import Allowance
+
+
+class Allowance(msgspec.Struct, frozen=True):
+    """What a dry run comes to: whether the operation would be allowed, and by or against what."""
+
+    allowed: bool
+    reason: str
+
 
 # What a dry run is asked for. Anything else that stops it is an error of its own.
 REFUSALS: tuple[type[AegisError], ...] = (

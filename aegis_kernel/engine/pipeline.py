@@ -38,7 +38,6 @@ from aegis_kernel.engine.job import (
 )
 from aegis_kernel.engine.observers import Observers
 from aegis_kernel.engine.operations.declaration import Caller, Declaration, Effect, Terms
-from aegis_kernel.engine.operations.messages import Allowance
 from aegis_kernel.engine.records import Scribe
 from aegis_kernel.engine.streams import Streams, View, append
 from aegis_kernel.spi.authorizer import Authorizer
@@ -114,7 +113,7 @@ class Pipeline:
         request: Request,
         key_id: KeyId | Alias | None = None,
         terms: Terms | None = None,
-    ) -> Allowance:
+    ) -> dry_run.Allowance:
         """Return whether `run` would be allowed, and by what; only the audit record is made.
 
         It is no attempt of the operation, so no telemetry counts it. Raises AegisError where even
@@ -123,7 +122,7 @@ class Pipeline:
         event_id = self._scribe.new_event_id()
         job = Job(declaration, caller, request, key_id, event_id, terms, is_dry=True)
         effect, _ = await self._carry_out(job)
-        return cast(Allowance, effect.answer)
+        return cast(dry_run.Allowance, effect.answer)
 
     async def _carry_out(self, job: Job) -> tuple[Effect, View]:
         kept: Kept | None = None

@@ -292,10 +292,3 @@ class Derived(_Message, frozen=True):
 
 class RandomBytes(_Message, frozen=True):
     value: Secret
-
-
-class Allowance(_Message, frozen=True):
-    """What a dry run comes to: whether the operation would be allowed, and by or against what."""
-
-    allowed: bool
-    reason: str
