@@ -220,8 +220,9 @@ def permit(key: Key, operation: Operation) -> None:
         )
     _permit_disabled(key, operation, rule)
     _permit_usage(key, operation, rule)
-    if operation in PROTECT:
-        permit_version(key.versions[-1], operation, remedy="; rotate the key first")
+    current = key.versions[-1]
+    if current.state is KeyState.COMPROMISED and operation in PROTECT:
+        permit_version(current, operation, remedy="; rotate the key first")
 
 
 def permit_version(

@@ -15,6 +15,7 @@ from aegis_kernel.domain.spec import KeySpec
 from aegis_kernel.engine.aliases import Aliases
 from aegis_kernel.engine.opened import Opened, OpenedKeys
 from aegis_kernel.engine.streams import Streams
+from aegis_kernel.engine.usage import UsageCounter
 from aegis_kernel.spi.authorizer import Authorizer
 from aegis_kernel.spi.context import Clock
 from aegis_kernel.spi.journal import Journal, PutMaterial
@@ -42,6 +43,7 @@ class Bench:
         opened: OpenedKeys,
         streams: Streams,
         aliases: Aliases,
+        usage: UsageCounter,
         destruction: Destruction,
     ) -> None:
         self._clock = clock
@@ -51,6 +53,7 @@ class Bench:
         self.opened = opened
         self.streams = streams
         self.aliases = aliases
+        self.usage = usage
         self.destruction = destruction
 
     def now(self) -> datetime:

@@ -23,10 +23,12 @@ from aegis_kernel.engine.opened import OpenedKeys
 from aegis_kernel.engine.pipeline import Pipeline
 from aegis_kernel.engine.providers import Providers, ask_all
 from aegis_kernel.engine.records import Scribe
+from aegis_kernel.engine.rotation import Rotation
 from aegis_kernel.engine.schedule import Sweep
 from aegis_kernel.engine.settings import Settings
 from aegis_kernel.engine.strangers import Strangers
 from aegis_kernel.engine.streams import Streams
+from aegis_kernel.engine.usage import UsageCounter
 from aegis_kernel.spi.context import Clock
 from aegis_kernel.spi.provider import Status
 from aegis_kernel.spi.telemetry import Exposition
@@ -78,6 +80,7 @@ class Kernel:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.usage.aclose()
         await self._strangers.aclose()
         await self._committer.aclose()
         await self._delivery.aclose(FLUSH_SECONDS)
@@ -120,6 +123,7 @@ class Kernel:
         self._masters = Masters(journal, self._committer.commit, providers.roots)
         streams = Streams(journal, settings.cache_keys)
         aliases = Aliases(journal, streams, settings.cache_keys)
+        self.usage = UsageCounter(journal, self._committer, clock, settings.usage_seconds)
         opened = OpenedKeys(journal, providers.roots, settings.cache_opened_keys)
         bench = Bench(
             clock=clock,
@@ -129,6 +133,7 @@ class Kernel:
             opened=opened,
             streams=streams,
             aliases=aliases,
+            usage=self.usage,
             destruction=Destruction(settings.destroy_days, 0 if self.settings.dev_mode else 7),
         )
         self.pipeline = Pipeline(
@@ -145,7 +150,17 @@ class Kernel:
         self._strangers = Strangers(self._committer, scribe, self._observers, clock)
         authenticators = tuple(providers.authenticators.values())
         self.authentication = Authentication(authenticators, clock, self._strangers)
-        self.sweep = Sweep(journal, self.pipeline, clock, settings.sweep_seconds)
+        pause = settings.sweep_seconds
+        self.sweep = Sweep(journal, self.pipeline, clock, pause)
+        self.rotation = Rotation(
+            journal=journal,
+            pipeline=self.pipeline,
+            streams=streams,
+            usage=self.usage,
+            clock=clock,
+            seconds=pause,
+        )
+        self.usage.written = self.rotation.used
         self._delivery = self._build_delivery(providers)
         self._board = HealthBoard(providers.components, self.version, clock)
 
@@ -168,6 +183,8 @@ class Kernel:
         self._delivery.start()
         self._tasks = [
             asyncio.create_task(self.sweep.run()),
+            asyncio.create_task(self.rotation.run()),
+            asyncio.create_task(self.usage.run()),
             asyncio.create_task(self._strangers.run()),
         ]
         self._serving = True

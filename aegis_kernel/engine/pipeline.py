@@ -143,6 +143,9 @@ class Pipeline:
                 conflict = await self._commit(entry)
                 if conflict is None:
                     self._learn(view, after)
+                    if effect.key_version is not None and not effect.events and view.key:
+                        operation = job.declaration.name
+                        self._bench.usage.count(operation, view.key.id, effect.key_version)
                     return effect, after
                 kept = keep(job, view, effect, conflict)
             await self._forget(conflict, view)
@@ -222,7 +225,9 @@ class Pipeline:
                 view = View(key_stream(effect.key_id), 0, None)
             appended, after = append(view, effect.events)
             appends = (appended, *appends)
-        expects = dict(effect.expects) | expects_of(view)
+        expects = expects_of(view)
+        if effect.expects:
+            expects = dict(effect.expects) | expects
         if any(isinstance(change, PutMaterial) for change in effect.material):
             expects[masters.STREAM] = master
         entry = Entry(

@@ -68,6 +68,7 @@ class KernelSettings(SettingsSection, frozen=True):
     drain_seconds: float = 2.0
     destroy_days: int = 30
     sweep_seconds: float = 30.0
+    usage_seconds: float = 60.0
     cache_keys: int = 50_000
     cache_opened_keys: int = 10_000
     audit_backlog: int = 100_000
@@ -81,6 +82,8 @@ class KernelSettings(SettingsSection, frozen=True):
             raise ValueError("AEGIS_DRAIN_SECONDS must be 0 to 300")
         if not 0.05 <= self.sweep_seconds <= 3_600:
             raise ValueError("AEGIS_SWEEP_SECONDS must be 0.05 to 3600")
+        if not 0.05 <= self.usage_seconds <= 3_600:
+            raise ValueError("AEGIS_USAGE_SECONDS must be 0.05 to 3600")
         if min(self.cache_keys, self.cache_opened_keys, self.audit_backlog) < 1:
             raise ValueError(
                 "AEGIS_CACHE_KEYS, AEGIS_CACHE_OPENED_KEYS and AEGIS_AUDIT_BACKLOG must be 1 or more"

@@ -33,7 +33,8 @@ from aegis_kernel.rest.openapi_terms import (
 )
 from aegis_kernel.rest.schemas import DryRunView, Nothing, Query, Wire
 from aegis_kernel.rest.schemas_aliases import KEY_NAME_PATTERN
-from aegis_kernel.rest.schemas_keys import CreateKeyRequest, RotateRequest, ScheduleDestructionQuery
+from aegis_kernel.rest.schemas_keys import CreateKeyRequest
+from aegis_kernel.rest.schemas_lifecycle import RotateRequest, ScheduleDestructionQuery
 
 _Object = dict[str, Any]
 

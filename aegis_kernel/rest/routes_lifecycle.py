@@ -11,7 +11,7 @@ from aegis_kernel.engine import operations
 from aegis_kernel.engine.operations import messages
 from aegis_kernel.rest.endpoint import Endpoint
 from aegis_kernel.rest.schemas import or_none, or_unset, wire_time, wire_time_or_unset
-from aegis_kernel.rest.schemas_keys import (
+from aegis_kernel.rest.schemas_lifecycle import (
     ActivatedKey,
     CompromisedKey,
     CompromiseRequest,

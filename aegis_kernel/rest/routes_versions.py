@@ -13,7 +13,7 @@ from aegis_kernel.engine.operations import messages
 from aegis_kernel.rest.endpoint import Endpoint
 from aegis_kernel.rest.paths import version_in
 from aegis_kernel.rest.schemas import Nothing
-from aegis_kernel.rest.schemas_keys import CompromiseRequest
+from aegis_kernel.rest.schemas_lifecycle import CompromiseRequest
 from aegis_kernel.rest.schemas_versions import (
     KeyVersions,
     VersionPage,

@@ -16,7 +16,6 @@ from aegis_kernel.rest.schemas import (
     Description,
     Name,
     Query,
-    Reason,
     RootName,
     Tags,
     Wire,
@@ -167,6 +166,13 @@ class CreatedKey(Wire, frozen=True):
     published: bool | UnsetType = UNSET
 
 
+class UsageView(Wire, frozen=True):
+    """How often a key protected (sign, encrypt …) and processed (verify, decrypt …)."""
+
+    protect: int
+    process: int
+
+
 class KeyView(Wire, frozen=True):
     id: str
     spec: SpecView
@@ -187,9 +193,12 @@ class KeyView(Wire, frozen=True):
     published: bool | UnsetType = UNSET
     aliases: list[str] | UnsetType = UNSET
     rotation_policy: RotationPolicyFields | UnsetType = UNSET
+    last_used_at: datetime | UnsetType = UNSET
+    usage: UsageView | UnsetType = UNSET
 
 
 def key_view(key: Key, details: KeyDetails = _NO_DETAILS) -> KeyView:
+    used = details.usage
     return KeyView(
         id=key.id,
         spec=spec_view(key.spec),
@@ -210,6 +219,8 @@ def key_view(key: Key, details: KeyDetails = _NO_DETAILS) -> KeyView:
         published=key.published or UNSET,
         aliases=list(details.aliases) or UNSET,
         rotation_policy=policy_fields(key.rotation_policy),
+        last_used_at=UNSET if used is None else wire_time(used.last_used_at),
+        usage=UNSET if used is None else UsageView(protect=used.protect, process=used.process),
     )
 
 
@@ -227,70 +238,3 @@ class ListKeysQuery(Query, frozen=True):
 class KeyPage(Wire, frozen=True):
     items: list[KeyView]
     next_cursor: str | UnsetType = UNSET
-
-
-# ---- transitions ------------------------------------------------------------------------------
-
-
-class TransitionRequest(Wire, frozen=True):
-    reason: Reason | UnsetType = UNSET
-
-
-class CompromiseRequest(Wire, frozen=True):
-    reason: Reason
-
-
-class KeyStateView(Wire, frozen=True):
-    id: str
-    state: KeyState
-
-
-class ActivatedKey(Wire, frozen=True):
-    id: str
-    state: KeyState
-    activated_at: datetime | UnsetType = UNSET
-
-
-class DeactivatedKey(Wire, frozen=True):
-    id: str
-    state: KeyState
-    deactivated_at: datetime | UnsetType = UNSET
-
-
-class SuspendedKey(Wire, frozen=True):
-    id: str
-    state: KeyState
-    disabled: bool
-
-
-class CompromisedKey(Wire, frozen=True):
-    id: str
-    state: KeyState
-    compromised_at: datetime | UnsetType = UNSET
-    reason: str | UnsetType = UNSET
-
-
-class ScheduleDestructionQuery(Query, frozen=True):
-    """Days until the key is destroyed, at least 7; dev mode allows less."""
-
-    pending_days: Annotated[int, Meta(ge=0, le=365)] | UnsetType = UNSET
-
-
-class DoomedKey(Wire, frozen=True):
-    """A key whose destruction is scheduled."""
-
-    id: str
-    state: KeyState
-    destroy_at: datetime | UnsetType = UNSET
-
-
-class RotateRequest(Wire, frozen=True):
-    reason: Reason | UnsetType = UNSET
-    root_of_trust: RootName | UnsetType = UNSET
-
-
-class RotatedKey(Wire, frozen=True):
-    id: str
-    previous_version: int
-    current_version: int
-    rotated_at: datetime

@@ -18,6 +18,7 @@ from aegis_kernel.domain.errors import AegisError, IllegalOperationError
 from aegis_kernel.domain.events import Event, replay
 from aegis_kernel.domain.key import Key, key_stream
 from aegis_kernel.domain.lifecycle import LAW, KeyState, Operation, permit
+from aegis_kernel.domain.rotation import RotationPolicy
 from aegis_kernel.domain.spec import Algorithm, KeySpec
 from aegis_kernel.engine import operations as op
 from aegis_kernel.engine.kernel import Kernel
@@ -97,12 +98,21 @@ class Histories(RuleBasedStateMachine):
             assert allowed
         self._look()
 
+    @rule(days=st.sampled_from([None, 1, 5]))
+    def set_a_rotation_policy(self, days: int | None) -> None:
+        policy = RotationPolicy(period_days=days, notice_days=2 if days == 5 else None)
+        request = m.Update(rotation_policy=policy if days else None)
+        self._ask(op.UPDATE, request, self._allowed(Operation.UPDATE))
+        self._look()
+
     @rule(days=st.sampled_from([0.001, 1.0, 8.0]))
     def time_passes(self, days: float) -> None:
         self._clock.advance(days * 86_400)
         self._do(self._kernel.sweep.once())
+        self._do(self._kernel.rotation.once())
         self._clock.advance(30)
         self._do(self._kernel.sweep.once())
+        self._do(self._kernel.rotation.once())
         self._look()
 
     @invariant()

@@ -141,3 +141,15 @@ async def test_an_update_answers_what_is_now(alice: httpx.AsyncClient) -> None:
 async def test_an_update_refuses(alice: httpx.AsyncClient, key_id: str, body: bytes) -> None:
     response = await alice.patch(f"/v1/keys/{key_id}", content=body, headers=JSON)
     assert_refused(response, 400, "BadRequest")
+
+
+async def test_a_used_key_says_how_often_and_when(alice: httpx.AsyncClient) -> None:
+    key_id = await active_key(alice)
+    assert "usage" not in (await alice.get(f"/v1/keys/{key_id}")).json()
+    encrypted = await alice.post(f"/v1/keys/{key_id}/encrypt", json=PLAINTEXT)
+    ciphertext = {"ciphertextBase64": encrypted.json()["ciphertextBase64"]}
+    for _ in range(2):
+        await alice.post(f"/v1/keys/{key_id}/decrypt", json=ciphertext)
+    view = (await alice.get(f"/v1/keys/{key_id}")).json()
+    assert view["usage"] == {"protect": 1, "process": 2}
+    assert view["lastUsedAt"].endswith("Z")

@@ -29,7 +29,9 @@ MAX_LIMIT = 500
 
 
 async def _get(bench: Bench, caller: Caller, key: Key | None, request: GetKey) -> Effect:
-    return Effect(details=KeyDetails(aliases=await bench.aliases.of(require(key).id)))
+    key_id = require(key).id
+    aliases, usage = await bench.aliases.of(key_id), await bench.usage.of(key_id)
+    return Effect(details=KeyDetails(aliases, usage))
 
 
 async def _get_public_key(
