@@ -42,7 +42,7 @@ def root_in(data_dir: Path, file: Path | None = None) -> RootOfTrust:
 def test_the_first_boot_makes_a_file_that_only_its_owner_can_read(path: Path) -> None:
     before = os.umask(0)
     try:
-        master = load_or_make(path)
+        (master,) = load_or_make(path)
     finally:
         os.umask(before)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -52,9 +52,9 @@ def test_the_first_boot_makes_a_file_that_only_its_owner_can_read(path: Path) ->
 
 
 def test_later_boots_read_the_same_key_and_leave_the_file_alone(path: Path) -> None:
-    master = load_or_make(path)
+    (master,) = load_or_make(path)
     before = path.stat()
-    assert load_or_make(path) == master
+    assert load_or_make(path) == (master,)
     assert path.stat() == before
 
 
@@ -71,7 +71,8 @@ def test_making_it_is_said_loudly_and_without_the_key(
 def test_servers_that_boot_at_once_agree_on_one_key(tmp_path: Path) -> None:
     def boot(path: Path, together: Barrier) -> Secret:
         together.wait()
-        return load_or_make(path)
+        (master,) = load_or_make(path)
+        return master
 
     with ThreadPoolExecutor(8) as pool:
         for attempt in range(20):
@@ -115,7 +116,7 @@ def test_a_file_that_somebody_else_owns_is_refused(
 def test_a_file_for_its_owner_alone_is_read(path: Path, mode: int) -> None:
     master = new_master_key()
     write(path, encode(master), mode)
-    assert load_or_make(path) == master
+    assert load_or_make(path) == (master,)
 
 
 @pytest.mark.parametrize("exists", [True, False])

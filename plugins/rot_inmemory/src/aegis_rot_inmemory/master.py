@@ -12,14 +12,19 @@ from aegis_rot_inmemory.kdf import derive
 
 _BYTES = 32
 _FINGERPRINT_BYTES = 8
+MOST_KEYS = 8
 # 32 random bytes have fewer distinct values than this less often than once in 2¹¹⁰.
 _LEAST_DISTINCT = 8
 
 
 class Wrapping(msgspec.Struct, frozen=True):
-    """What follows from a master key: the key that seals material, and a name that reveals nothing."""
+    """What follows from a master key: the key that seals material, and a name that reveals nothing.
+
+    `statement_key` vouches for what is said about the material, such as a backup's manifest.
+    """
 
     key: Secret
+    statement_key: Secret
     fingerprint: str
 
 
@@ -27,6 +32,7 @@ def wrapping_of(master: Secret) -> Wrapping:
     """Return what `master` makes; labels of their own keep the key and its name independent."""
     return Wrapping(
         key=Secret(derive(master.reveal(), b"wrapping key", b"", _BYTES)),
+        statement_key=Secret(derive(master.reveal(), b"statement key", b"", _BYTES)),
         fingerprint=derive(master.reveal(), b"fingerprint", b"", _FINGERPRINT_BYTES).hex(),
     )
 
@@ -53,6 +59,17 @@ def decode(text: Secret) -> Secret:
     if len(set(master.reveal())) < _LEAST_DISTINCT:
         raise ValueError("must be random; `openssl rand -base64 32` makes such a key")
     return master
+
+
+def decode_all(text: Secret) -> tuple[Secret, ...]:
+    """Return the master keys of a file: a line each, the newest first. Raises ValueError as `decode`."""
+    lines = text.reveal().removesuffix(b"\n").split(b"\n")
+    masters = tuple(decode(Secret(line)) for line in lines)
+    if len(masters) > MOST_KEYS:
+        raise ValueError(f"must hold {MOST_KEYS} master keys at most, a line each")
+    if len({wrapping_of(master).fingerprint for master in masters}) < len(masters):
+        raise ValueError("must not hold one master key twice")
+    return masters
 
 
 def _base64(text: bytes) -> bytes:

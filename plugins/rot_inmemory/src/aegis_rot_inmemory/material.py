@@ -16,7 +16,7 @@ from aegis_kernel import (
     Usage,
     canonical_bytes,
 )
-from aegis_rot_inmemory.suite import SUITE, seal, unseal
+from aegis_rot_inmemory.suite import SUITE, is_made_under, seal, unseal
 
 ROOT_OF_TRUST = "inmemory"
 
@@ -46,10 +46,7 @@ class KeyBytes(
 
 def seal_material(wrapping_key: Secret, binding: Binding, key_bytes: KeyBytes) -> Material:
     """Return the material that opens for this very binding and for no other."""
-    header = _header(binding)
-    plaintext = msgspec.msgpack.encode(key_bytes)
-    body = seal(wrapping_key.reveal(), header, plaintext, _context(binding))
-    return Material(ROOT_OF_TRUST, Secret(header + body))
+    return seal_bytes(wrapping_key, binding, msgspec.msgpack.encode(key_bytes))
 
 
 def open_material(wrapping_key: Secret, binding: Binding, material: Material) -> KeyBytes:
@@ -58,14 +55,51 @@ def open_material(wrapping_key: Secret, binding: Binding, material: Material) ->
     Raises InternalError, always with the same text, for material that another root or master key
     made, that belongs to another binding, or that was altered.
     """
-    header, sealed = _header(binding), material.wrapped.reveal()
-    if material.root_of_trust != ROOT_OF_TRUST or not sealed.startswith(header):
+    return decode_key_bytes(unseal_bytes(wrapping_key, binding, material))
+
+
+def is_sealed_under(wrapping_key: Secret, binding: Binding, material: Material) -> bool:
+    """Return whether this key has sealed it for this binding; damage further in does not show."""
+    if not _is_addressed_to(binding, material):
+        return False
+    header, body = _split(binding, material)
+    return is_made_under(wrapping_key.reveal(), header, body, _context(binding))
+
+
+def seal_bytes(wrapping_key: Secret, binding: Binding, key_bytes: bytes) -> Material:
+    """Return the material of encoded KeyBytes."""
+    header = _header(binding)
+    body = seal(wrapping_key.reveal(), header, key_bytes, _context(binding))
+    return Material(ROOT_OF_TRUST, Secret(header + body))
+
+
+def unseal_bytes(wrapping_key: Secret, binding: Binding, material: Material) -> bytes:
+    """Return the encoded KeyBytes. Raises InternalError as `open_material` does."""
+    if not _is_addressed_to(binding, material):
         raise InternalError(_NOT_OURS)
+    header, body = _split(binding, material)
     try:
-        plaintext = unseal(wrapping_key.reveal(), header, sealed[len(header) :], _context(binding))
-        return msgspec.msgpack.decode(plaintext, type=KeyBytes)
-    except (DecryptionFailedError, msgspec.DecodeError):
+        return unseal(wrapping_key.reveal(), header, body, _context(binding))
+    except DecryptionFailedError:
         raise InternalError(_NOT_OURS) from None
+
+
+def decode_key_bytes(key_bytes: bytes) -> KeyBytes:
+    """Return what an unsealed material says. Raises InternalError as `open_material` does."""
+    try:
+        return msgspec.msgpack.decode(key_bytes, type=KeyBytes)
+    except msgspec.DecodeError:
+        raise InternalError(_NOT_OURS) from None
+
+
+def _is_addressed_to(binding: Binding, material: Material) -> bool:
+    sealed = material.wrapped.reveal()
+    return material.root_of_trust == ROOT_OF_TRUST and sealed.startswith(_header(binding))
+
+
+def _split(binding: Binding, material: Material) -> tuple[bytes, bytes]:
+    header = _header(binding)
+    return header, material.wrapped.reveal()[len(header) :]
 
 
 def _header(binding: Binding) -> bytes:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from aegis_kernel import (
     HEALTHY,
     Algorithm,
     Binding,
+    BootError,
     Health,
     KeyPair,
     KeySpec,
     Material,
+    MaterialKeeper,
     OpenKey,
     Operation,
     PluginContext,
@@ -22,10 +25,11 @@ from aegis_kernel import (
     UnavailableError,
     Usage,
 )
+from aegis_rot_inmemory import master_file
 from aegis_rot_inmemory.generation import companion_algorithms, generate, generate_pair
-from aegis_rot_inmemory.master import Wrapping, decode, wrapping_of
-from aegis_rot_inmemory.master_file import default_file, load_or_make
-from aegis_rot_inmemory.material import open_material, seal_material
+from aegis_rot_inmemory.master import decode, new_master_key
+from aegis_rot_inmemory.masters import MasterKeys
+from aegis_rot_inmemory.material import seal_material
 from aegis_rot_inmemory.opening import open_key_bytes
 from aegis_rot_inmemory.settings import InMemorySettings
 
@@ -52,7 +56,7 @@ _ENCAPSULATING = frozenset({Operation.ENCAPSULATE, Operation.DECAPSULATE})
 _KWP = frozenset({Operation.WRAP, Operation.UNWRAP})
 
 
-class InMemoryRootOfTrust(RootOfTrust):
+class InMemoryRootOfTrust(RootOfTrust, MaterialKeeper):
     """Software keys: sealed at rest, in this process's memory in use."""
 
     def __init__(self, context: PluginContext) -> None:
@@ -60,22 +64,29 @@ class InMemoryRootOfTrust(RootOfTrust):
         self._executor = context.executor
         self._data_dir = context.data_dir
         self._dev_mode = context.dev_mode
-        self._wrapping: Wrapping | None = None
+        self._masters: MasterKeys | None = None
 
     async def open(self) -> None:
         """Load the master key. Raises BootError when it is not well kept, or cannot be made."""
-        master = await self._executor.run(self._load_master_key)
-        self._wrapping = wrapping_of(master)
+        self._masters = await self._executor.run(self._load, master_file.load_or_make)
+
+    async def open_existing(self) -> None:
+        """Load the master key. Raises BootError when there is none, or it is not well kept."""
+        self._masters = await self._executor.run(self._load, master_file.load)
 
     async def aclose(self) -> None:
-        self._wrapping = None
+        self._masters = None
 
     async def check(self) -> Health:
-        return HEALTHY if self._wrapping else Health(Status.UNAVAILABLE, "not open")
+        return HEALTHY if self._masters else Health(Status.UNAVAILABLE, "not open")
 
     @property
     def fingerprint(self) -> str | None:
-        return self._wrapping.fingerprint if self._wrapping else None
+        return self._masters.newest.fingerprint if self._masters else None
+
+    @property
+    def fingerprints(self) -> tuple[str, ...]:
+        return self._masters.fingerprints if self._masters else ()
 
     def supports(
         self, spec: KeySpec, operation: Operation, algorithm: SignatureAlgorithm | None = None
@@ -88,12 +99,11 @@ class InMemoryRootOfTrust(RootOfTrust):
         return operation in _LIFE or operation in _abilities(spec)
 
     async def create(self, spec: KeySpec, binding: Binding) -> Material:
-        wrapping_key = self._wrapping_key()
         key_bytes = await self._executor.run(generate, spec, self._dev_mode)
-        return seal_material(wrapping_key, binding, key_bytes)
+        return seal_material(self._at_hand().newest.key, binding, key_bytes)
 
     async def open_key(self, material: Material, binding: Binding) -> OpenKey:
-        key_bytes = open_material(self._wrapping_key(), binding, material)
+        key_bytes = self._at_hand().open(material, binding)
         return open_key_bytes(key_bytes, binding, self._executor, self._dev_mode)
 
     async def generate_pair(self, spec: KeySpec) -> KeyPair:
@@ -102,19 +112,56 @@ class InMemoryRootOfTrust(RootOfTrust):
     async def destroy(self, material: Material) -> None:
         """Do nothing: all there is of it stands in the journal's row."""
 
+    async def begin_rotation(self) -> None:
+        """Raises UnavailableError where the master key is not in a file that can be replaced."""
+        if self._settings.master_key is not None:
+            raise UnavailableError(
+                "The master key stands in AEGIS_ROT_INMEMORY_MASTER_KEY, where this cannot change it: "
+                "put it into a file, and name that in AEGIS_ROT_INMEMORY_MASTER_KEY_FILE"
+            )
+        await self._keep((new_master_key(), *self._at_hand().keys))
+
+    async def retire(self) -> None:
+        await self._keep(self._at_hand().keys[:1])
+
+    async def rewrap(self, material: Material, binding: Binding) -> Material | None:
+        return self._at_hand().rewrap(material, binding)
+
+    def master_of(self, material: Material, binding: Binding) -> str | None:
+        sealer = self._at_hand().sealer(material, binding)
+        return sealer.fingerprint if sealer else None
+
+    def vouch(self, statement: bytes) -> bytes:
+        return self._at_hand().vouch(statement)
+
+    def vouched(self, statement: bytes, mac: bytes) -> bool:
+        return self._at_hand().vouched(statement, mac)
+
     def _signature_algorithms(self, spec: KeySpec) -> frozenset[SignatureAlgorithm]:
         added = companion_algorithms(spec) if self._dev_mode else frozenset()
         return spec.signature_algorithms | added
 
-    def _wrapping_key(self) -> Secret:
-        if self._wrapping is None:
+    def _at_hand(self) -> MasterKeys:
+        if self._masters is None:
             raise UnavailableError("The root of trust is not open")
-        return self._wrapping.key
+        return self._masters
 
-    def _load_master_key(self) -> Secret:
+    def _load(self, load_file: Callable[[Path], tuple[Secret, ...]]) -> MasterKeys:
         if self._settings.master_key is not None:
-            return decode(self._settings.master_key)
-        return load_or_make(self._settings.master_key_file or default_file(self._data_dir))
+            return MasterKeys([decode(self._settings.master_key)])
+        return MasterKeys(load_file(self._file()))
+
+    def _file(self) -> Path:
+        return self._settings.master_key_file or master_file.default_file(self._data_dir)
+
+    async def _keep(self, after: Sequence[Secret]) -> None:
+        """Hold these master keys instead, in the file first."""
+        before = self._at_hand()
+        try:
+            await self._executor.run(master_file.replace, self._file(), before.keys, after)
+        except BootError as error:
+            raise UnavailableError(str(error)) from error
+        self._masters = MasterKeys(after)
 
 
 def _abilities(spec: KeySpec) -> frozenset[Operation]:

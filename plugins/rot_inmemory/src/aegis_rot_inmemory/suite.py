@@ -94,6 +94,17 @@ def unseal(key: bytes, header: bytes, body: bytes, context: bytes) -> bytes:
         raise DecryptionFailedError(NOT_AUTHENTIC, reason="ciphertext is damaged") from None
 
 
+def is_made_under(key: bytes, header: bytes, body: bytes, context: bytes) -> bool:
+    """Return whether `key` made this for `header` and `context`; the ciphertext is not looked at."""
+    if len(body) < _CIPHERTEXT + _GCM_TAG_BYTES:
+        return False
+    try:
+        _admit(key, header, body, context)
+    except DecryptionFailedError:
+        return False
+    return True
+
+
 def wrap(key: bytes, header: bytes, key_bytes: bytes, context: bytes) -> bytes:
     """Return what follows `header` around `key_bytes`: 95 bytes of prefix, then RFC 5649.
 
