@@ -169,6 +169,14 @@ ML_DSA_SIGNATURES: Mapping[ParameterSet, SignatureAlgorithm] = MappingProxyType(
     }
 )
 
+AES_GCM: Mapping[int, EncryptionAlgorithm] = MappingProxyType(
+    {
+        128: EncryptionAlgorithm.AES_GCM_128,
+        192: EncryptionAlgorithm.AES_GCM_192,
+        256: EncryptionAlgorithm.AES_GCM_256,
+    }
+)
+
 # There is no HPKE KEM on secp256k1, EdDSA keys only sign, and a plain ML-KEM key encapsulates.
 HPKE: Mapping[Curve | ParameterSet, EncryptionAlgorithm] = MappingProxyType(
     {

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from aegis_kernel.domain.algorithms import (
+    AES_GCM,
     CURVE_AGREEMENTS,
     CURVE_SIGNATURES,
     CURVES,
@@ -137,7 +138,7 @@ class KeySpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def encryption_algorithm(self) -> EncryptionAlgorithm | None:
         """What `encrypt` does with this key, or None if it cannot."""
         if self.algorithm is Algorithm.AES:
-            return EncryptionAlgorithm(f"AesGcm{self.size_bits}")
+            return AES_GCM[self.size_bits or 0]
         if self.algorithm is Algorithm.RSA:
             return EncryptionAlgorithm.RSA_OAEP_SHA256
         group = self.curve or self.parameter_set

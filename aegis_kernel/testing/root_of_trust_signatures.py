@@ -63,8 +63,9 @@ class SignatureFormLaws:
             assert await key.verify(algorithm, MESSAGE, flat, signature_format=P1363)
             assert not await key.verify(algorithm, MESSAGE, flat)
             assert not await key.verify(algorithm, MESSAGE, der, signature_format=P1363)
-            longer = (flat[:-1], flat + b"\x00", b"\x00" + flat, b"\x00\x00" + flat, *damaged(flat))
-            for bad in longer:
+            r, s = flat[: len(flat) // 2], flat[len(flat) // 2 :]
+            padded = (r + b"\x00" + s, b"\x00" + r + b"\x00" + s, b"\x00" + flat)
+            for bad in (*padded, *damaged(flat)):
                 assert not await key.verify(algorithm, MESSAGE, bad, signature_format=P1363)
 
     @every_spec
