@@ -60,6 +60,10 @@ class Bench:
         """Return the wall clock, UTC, in whole milliseconds."""
         return datetime.fromtimestamp(int(self._clock.time() * 1000) / 1000, UTC)
 
+    def monotonic(self) -> float:
+        """Return seconds that only ever grow, to measure a duration by."""
+        return self._clock.monotonic()
+
     async def open(self, key: Key, number: int) -> Opened:
         """Return that version of `key`, which it has, ready to use."""
         return await self.opened.get(key, number)

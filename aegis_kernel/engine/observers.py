@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -32,12 +33,22 @@ class Observers:
         observations = tuple([t.begin(operation, headers or {}) for t in self._telemetries])
         return Watch(operation, self._clock.monotonic(), observations)
 
-    def end(self, watch: Watch, outcome: str, principal: Principal, key_id: KeyId | None) -> None:
-        seconds = self._clock.monotonic() - watch.started
+    def end(
+        self,
+        watch: Watch,
+        outcome: str,
+        principal: Principal,
+        key_id: KeyId | None,
+        items: Sequence[str] = (),
+    ) -> None:
+        """Tell how it ended. Each of the `items` of a batch counts, with its share of the time."""
+        seconds = (self._clock.monotonic() - watch.started) / (len(items) or 1)
         for telemetry, observation in zip(self._telemetries, watch.observations, strict=True):
             if observation is not None:
                 observation.describe(principal, key_id)
             telemetry.end(observation, watch.operation, outcome, seconds)
+            for further in items[1:]:
+                telemetry.end(None, watch.operation, further, seconds)
 
     def committed(self, entries: int, seconds: float) -> None:
         for telemetry in self._telemetries:

@@ -41,7 +41,7 @@ from aegis_kernel.engine.operations.declaration import Caller, Declaration, Effe
 from aegis_kernel.engine.records import Scribe
 from aegis_kernel.engine.streams import Streams, View, append
 from aegis_kernel.spi.authorizer import Authorizer
-from aegis_kernel.spi.journal import Conflict, Entry, IdempotencyRow, PutMaterial
+from aegis_kernel.spi.journal import Conflict, Entry, IdempotencyRow, PutMaterial, Record
 
 MAX_ATTEMPTS = 16
 
@@ -94,17 +94,18 @@ class Pipeline:
         claim = claim_of(declaration, caller, request, key_id, terms) if terms is not None else None
         event_id = self._scribe.new_event_id()
         job = Job(declaration, caller, request, key_id, event_id, terms, claim)
-        outcome = InternalError.code
+        outcome, items = InternalError.code, tuple[str, ...]()
         try:
             effect, view = await self._carry_out(job)
-            outcome, key_id = effect.outcome, effect.key_id or id_of(job, view)
+            outcome, items = effect.outcome, effect.item_outcomes
+            key_id = effect.key_id or id_of(job, view)
             return cast(Answer, effect.answer or key_answer(view, effect))
         except AegisError as error:
             outcome = error.code
             raise
         finally:
             known = None if isinstance(key_id, Alias) else key_id
-            self._observers.end(watch, outcome, caller.principal, known)
+            self._observers.end(watch, outcome, caller.principal, known, items)
 
     async def try_out(
         self,
@@ -234,10 +235,18 @@ class Pipeline:
             expects=expects,
             appends=appends,
             material=effect.material,
-            records=(record,),
+            records=(record, *self._further(job, key_id, effect)),
             idempotency=self._row(job, effect, after) if appends else None,
         )
         return entry, after
+
+    def _further(self, job: Job, key_id: KeyId | None, effect: Effect) -> tuple[Record, ...]:
+        if not effect.further:
+            return ()
+        scribe, name, caller = self._scribe, job.declaration.name, job.caller
+        return tuple(
+            [scribe.effect(scribe.new_event_id(), name, caller, key_id, e) for e in effect.further]
+        )
 
     def _row(self, job: Job, effect: Effect, after: View) -> IdempotencyRow | None:
         if job.claim is None:

@@ -88,6 +88,8 @@ def count_members(value: msgspec.Struct) -> int:
         count += 1
         if type(held) is dict:
             count += len(held)
+        elif type(held) is list:
+            count += sum([count_members(item) for item in held if isinstance(item, msgspec.Struct)])
         elif isinstance(held, msgspec.Struct):
             count += count_members(held)
     return count

@@ -17,6 +17,10 @@ from aegis_kernel.rest.request_ids import RequestIds
 PROBES = frozenset({"/livez", "/readyz"})
 
 
+# How the paths end whose bodies may be larger.
+BATCH = "/batch"
+
+
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """What one request, and all of them together, may take.
 
@@ -25,6 +29,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     body_bytes: int = 128 * 1024
+    batch_bytes: int = 1024 * 1024
     body_seconds: float = 10.0
     drain_bytes: int = 1024 * 1024
     requests_in_flight: int = 1024
@@ -58,27 +63,33 @@ class Edge:
         headers = dict(scope["headers"])
         request_id = self._ids.next()
         scope.setdefault("state", {}).update(request_id=request_id, headers=headers)
-        body = BoundedBody(receive, self._limits.body_bytes, self._deadline)
+        most = self._most_bytes(scope["path"])
+        body = BoundedBody(receive, most, self._deadline)
         declared = _declared_bytes(headers)
         is_endless = declared is None or declared > self._limits.drain_bytes
         outgoing = _Outgoing(send, request_id, body, is_endless)
         if scope["method"] == "HEAD":
             scope, outgoing.is_head = {**scope, "method": "GET"}, True
         try:
-            self._admit(scope["path"], headers, declared)
+            self._admit(scope["path"], headers, declared, most)
             await self._app(scope, body, outgoing)
         except Exception as error:
             if outgoing.has_started:
                 raise
             await answer_to(error, request_id)(scope, body, outgoing)
 
-    def _admit(self, path: str, headers: Mapping[bytes, bytes], declared: int | None) -> None:
+    def _most_bytes(self, path: str) -> int:
+        return self._limits.batch_bytes if path.endswith(BATCH) else self._limits.body_bytes
+
+    def _admit(
+        self, path: str, headers: Mapping[bytes, bytes], declared: int | None, most: int
+    ) -> None:
         if self._in_flight > self._limits.requests_in_flight and path not in PROBES:
             raise UnavailableError("Too many requests at once; try again in a moment")
         if declared == 0:
             return
-        if declared is not None and declared > self._limits.body_bytes:
-            raise too_large(self._limits.body_bytes)
+        if declared is not None and declared > most:
+            raise too_large(most)
         _require_plain_json(headers)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from aegis_kernel.rest import (
     routes_aliases,
+    routes_batch,
     routes_crypto,
     routes_data_keys,
     routes_encapsulation,
@@ -54,6 +55,7 @@ ENDPOINTS: tuple[Endpoint[Any, Any, Any], ...] = (
     routes_secrets.RANDOM,
     routes_encapsulation.ENCAPSULATE,
     routes_encapsulation.DECAPSULATE,
+    *routes_batch.BATCHES,
 )
 
 PAGES: tuple[Page, ...] = (

@@ -22,6 +22,7 @@ from aegis_kernel.domain.errors import (
     UnsupportedMediaTypeError,
 )
 from aegis_kernel.rest.codec import BodyDecoder, encode_special, schema_of_special
+from aegis_kernel.rest.edge import BATCH
 from aegis_kernel.rest.endpoint import Endpoint, HeaderField, Outcome, Page
 from aegis_kernel.rest.endpoints import ENDPOINTS, PAGES
 from aegis_kernel.rest.errors import STATUS, ErrorBody
@@ -149,7 +150,7 @@ def _queries() -> list[type[Wire]]:
 def _operation(endpoint: Endpoint[Any, Any, Any], query: _Object | None) -> _Object:
     taken, given = endpoint.example
     operation: _Object = {
-        "operationId": _operation_id(endpoint.declaration.name),
+        "operationId": _operation_id(endpoint),
         "summary": endpoint.summary,
         "tags": ["keys"],
     }
@@ -250,8 +251,9 @@ def _query_parameters(query: _Object) -> list[_Object]:
     ]
 
 
-def _operation_id(name: str) -> str:
-    return name[0].lower() + name[1:]
+def _operation_id(endpoint: Endpoint[Any, Any, Any]) -> str:
+    name = endpoint.declaration.name
+    return f"{name[0].lower()}{name[1:]}{'Batch' if endpoint.path.endswith(BATCH) else ''}"
 
 
 def _ref(kind: type[Any]) -> _Object:

@@ -25,5 +25,9 @@ class Authorizer(Provider, Protocol):
     def decide(
         self, principal: Principal, operation: Operation, key: Key | None, request: object
     ) -> Decision:
-        """Return the decision. `key` is None for operations that name none (create)."""
+        """Return the decision. `key` is None for operations that name none (create).
+
+        A batch is decided once: its `request` has `items`, the requests that it holds, and is to be
+        allowed only if each of them is.
+        """
         ...

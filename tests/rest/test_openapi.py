@@ -51,6 +51,19 @@ CONTRACT = {
     "POST /v1/random": 200,
     "POST /v1/keys/{id}/encapsulate": 200,
     "POST /v1/keys/{id}/decapsulate": 200,
+    **{
+        f"POST /v1/keys/{{id}}/{operation}/batch": 200
+        for operation in [
+            "sign",
+            "verify",
+            "encrypt",
+            "decrypt",
+            "wrap",
+            "unwrap",
+            "mac",
+            "verify-mac",
+        ]
+    },
     "GET /v1/plugins": 200,
     "GET /healthz": 200,
     "GET /livez": 200,

@@ -47,7 +47,8 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     Without an `answer` of its own, an operation is answered with the key as it then stands and its
     `details`. `expects` names further streams that it was decided on, with their sequences;
-    `appends` changes some of these.
+    `appends` changes some of these. A batch has `further` effects, each for a record of its own,
+    and the outcome of every item.
     """
 
     answer: Any = None
@@ -66,6 +67,8 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     appends: tuple[Append, ...] = ()
     count: int | None = None
     mode: Mode | None = None
+    further: tuple[Effect, ...] = ()
+    item_outcomes: tuple[str, ...] = ()
 
 
 class Declaration(msgspec.Struct, Generic[Request, Answer], frozen=True):
