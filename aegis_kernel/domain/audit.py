@@ -68,6 +68,8 @@ class AuditRecord(
     reason: str | None = None
     previous_version: int | None = None
     current_version: int | None = None
+    destination_key_id: KeyId | None = None
+    destination_key_version: int | None = None
     event_id: str
     request_id: str | None = None
     source_ip: str | None = None

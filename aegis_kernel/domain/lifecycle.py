@@ -171,6 +171,11 @@ LAW: Mapping[Operation, Rule] = MappingProxyType(
     }
 )
 
+# The second key of an operation that names one: what it protects with.
+FURTHER_LAW: Mapping[Operation, Rule] = MappingProxyType(
+    {Operation.REENCRYPT: Rule("re-encrypt to", _ACTIVE)}
+)
+
 # Every operation that computes with a key: it takes one of these usages, and a refusal names the first.
 USAGES: Mapping[Operation, tuple[Usage, ...]] = MappingProxyType(
     {
@@ -202,7 +207,19 @@ PROCESSABLE_VERSION_STATES = _PROCESS
 
 def permit(key: Key, operation: Operation) -> None:
     """Raise IllegalOperationError unless the law allows `operation` on `key` as it stands."""
-    rule = LAW[operation]
+    _permit(key, operation, LAW[operation])
+    current = key.versions[-1]
+    if current.state is KeyState.COMPROMISED and operation in PROTECT:
+        permit_version(current, operation, remedy="; rotate the key first")
+
+
+def permit_further(key: Key, operation: Operation) -> None:
+    """As `permit`, for the second key that `operation` names."""
+    _permit(key, operation, FURTHER_LAW[operation])
+    permit_version(key.versions[-1], remedy="; rotate the key first")
+
+
+def _permit(key: Key, operation: Operation, rule: Rule) -> None:
     if key.state not in rule.states:
         raise IllegalOperationError(
             f"Cannot {rule.phrase} key in state {key.state}", reason=f"key state={key.state}"
@@ -220,9 +237,6 @@ def permit(key: Key, operation: Operation) -> None:
         )
     _permit_disabled(key, operation, rule)
     _permit_usage(key, operation, rule)
-    current = key.versions[-1]
-    if current.state is KeyState.COMPROMISED and operation in PROTECT:
-        permit_version(current, operation, remedy="; rotate the key first")
 
 
 def permit_version(

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from aegis_kernel.domain.alias import Alias
 from aegis_kernel.domain.errors import InternalError, PreconditionFailedError
 from aegis_kernel.domain.key import Key, KeyId, KeyVersion
-from aegis_kernel.domain.lifecycle import permit
+from aegis_kernel.domain.lifecycle import permit, permit_further
 from aegis_kernel.engine import idempotency, masters
 from aegis_kernel.engine.operations.declaration import Caller, Declaration, Effect, Terms
 from aegis_kernel.engine.operations.messages import KeyAnswer
@@ -62,9 +63,28 @@ def permit_job(job: Job, view: View) -> None:
         )
     if view.key is not None:
         permit(view.key, job.declaration.name)
+    if view.further is not None and view.further.key is not None:
+        permit_further(view.further.key, job.declaration.name)
+
+
+def joined(view: View, further: View) -> View:
+    """Return the view of both keys. If they are one, it is seen once: two views could differ."""
+    if further.stream == view.stream:
+        further = replace(further, sequence=view.sequence, key=view.key)
+    return replace(view, further=further)
+
+
+def request_of(job: Job, view: View) -> Any:
+    """Return the request, with its second key where it names one."""
+    further = job.declaration.further
+    if further is None or view.further is None or view.further.key is None:
+        return job.request
+    return further.given(job.request, view.further.key)
 
 
 def expects_of(view: View) -> dict[str, int]:
+    if view.further is not None:
+        return expects_of(view.further) | expects_of(replace(view, further=None))
     if view.through is not None:
         return {view.stream: view.sequence, view.through[0]: view.through[1]}
     return {view.stream: view.sequence} if view.stream else {}
@@ -74,6 +94,11 @@ def id_of(job: Job, view: View) -> KeyId | None:
     if isinstance(job.key_id, Alias):
         return view.key.id if view.key is not None else None
     return job.key_id
+
+
+def destination_of(view: View) -> KeyId | None:
+    further = view.further
+    return further.key.id if further is not None and further.key is not None else None
 
 
 def keep(job: Job, view: View, effect: Effect, conflict: Conflict) -> Kept | None:

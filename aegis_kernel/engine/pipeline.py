@@ -30,11 +30,14 @@ from aegis_kernel.engine.job import (
     Job,
     Kept,
     claim_of,
+    destination_of,
     expects_of,
     id_of,
+    joined,
     keep,
     key_answer,
     permit_job,
+    request_of,
 )
 from aegis_kernel.engine.observers import Observers
 from aegis_kernel.engine.operations.declaration import Caller, Declaration, Effect, Terms
@@ -130,7 +133,10 @@ class Pipeline:
         for _ in range(MAX_ATTEMPTS):
             # Read before anything is sealed: what was sealed under an older master key must lose.
             master = self._masters.sequence
-            view = await self._look(job)
+            view = await self._look(job, job.key_id)
+            further = job.declaration.further
+            if further is not None:
+                view = joined(view, await self._look(job, further.key_id(job.request)))
             try:
                 effect = await self._decide(job, view, kept)
             except AegisError as error:
@@ -154,18 +160,18 @@ class Pipeline:
                 kept = None
         raise UnavailableError("This key is changing too fast; try again in a moment")
 
-    async def _look(self, job: Job) -> View:
-        if job.key_id is None:
+    async def _look(self, job: Job, key_id: KeyId | Alias | None) -> View:
+        if key_id is None:
             return _NO_VIEW
         fresh = not job.declaration.recorded
-        if isinstance(job.key_id, Alias):
-            return await self._aliases.view(job.key_id, fresh=fresh)
-        return await self._streams.view(job.key_id, fresh=fresh)
+        if isinstance(key_id, Alias):
+            return await self._aliases.view(key_id, fresh=fresh)
+        return await self._streams.view(key_id, fresh=fresh)
 
     async def _decide(self, job: Job, view: View, kept: Kept | None) -> Effect:
         if job.is_dry:
             return self._try(job, view)
-        self._authorize(job, view.key)
+        self._authorize_all(job, view)
         if job.claim is not None:
             # Before what the effect itself has made untrue: its own precondition, and the law.
             row = await self._bench.journal.replay(job.claim.scope)
@@ -174,29 +180,37 @@ class Pipeline:
         permit_job(job, view)
         if kept is not None and kept.holds_for(view.key):
             return kept.effect
-        return await self._act(job, view.key)
+        return await self._act(job, view)
 
     def _try(self, job: Job, view: View) -> Effect:
         try:
-            reason = self._authorize(job, view.key)
+            reason = self._authorize_all(job, view)
             permit_job(job, view)
         except dry_run.REFUSALS as error:
             return dry_run.refusal(error)
         return dry_run.allowance(reason, view.key)
 
-    async def _act(self, job: Job, key: Key | None) -> Effect:
+    async def _act(self, job: Job, view: View) -> Effect:
+        request = job.request if view.further is None else request_of(job, view)
         try:
-            return await job.declaration.act(self._bench, job.caller, key, job.request)
+            return await job.declaration.act(self._bench, job.caller, view.key, request)
         except AegisError:
             raise
         except Exception as error:
             _log.exception("%s failed, request %s", job.declaration.name, job.caller.request_id)
             raise InternalError("Unexpected error", reason=type(error).__name__) from error
 
-    def _authorize(self, job: Job, key: Key | None) -> str:
+    def _authorize_all(self, job: Job, view: View) -> str:
         """Return why it is allowed. Raises KeyNotFoundError or PermissionDeniedError."""
-        if key is None and job.key_id is not None:
-            raise KeyNotFoundError(f"No key {job.key_id}")
+        reason = self._authorize(job, job.key_id, view.key)
+        further = job.declaration.further
+        if further is not None and view.further is not None:
+            self._authorize(job, further.key_id(job.request), view.further.key)
+        return reason
+
+    def _authorize(self, job: Job, key_id: KeyId | Alias | None, key: Key | None) -> str:
+        if key is None and key_id is not None:
+            raise KeyNotFoundError(f"No key {key_id}")
         if job.declaration.by_kernel:
             return "the kernel itself"
         principal, operation = job.caller.principal, job.declaration.name
@@ -211,7 +225,12 @@ class Pipeline:
 
     def _refusal(self, job: Job, view: View, error: AegisError) -> Entry:
         mode = Mode.DRY_RUN if job.is_dry else None
-        effect = Effect(outcome=error.code, reason=error.reason, mode=mode)
+        effect = Effect(
+            outcome=error.code,
+            reason=error.reason,
+            mode=mode,
+            destination_key_id=destination_of(view),
+        )
         record = self._scribe.effect(
             job.event_id, job.declaration.name, job.caller, id_of(job, view), effect
         )
@@ -273,6 +292,7 @@ class Pipeline:
             await self._masters.refresh()
         if conflict.stream.startswith(ALIASES):
             self._aliases.forget(conflict.stream)
-        if view.key is not None:
-            self._streams.forget(view.key.id)
-            self._bench.opened.forget(view.key)
+        for key in (view.key, view.further.key if view.further is not None else None):
+            if key is not None:
+                self._streams.forget(key.id)
+                self._bench.opened.forget(key)

@@ -68,6 +68,8 @@ class Scribe:
                 reason=effect.reason,
                 previous_version=effect.previous_version,
                 current_version=effect.current_version,
+                destination_key_id=effect.destination_key_id,
+                destination_key_version=effect.destination_key_version,
                 event_id=event_id,
                 request_id=caller.request_id,
                 source_ip=caller.source_ip,

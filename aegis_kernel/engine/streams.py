@@ -22,13 +22,15 @@ _encode = msgspec.json.Encoder().encode
 class View(msgspec.Struct, frozen=True):
     """A key and the sequence of its stream at which it was so; no key at sequence 0.
 
-    `through` is the stream of the alias that led to the key, and its sequence.
+    `through` is the stream of the alias that led to the key, and its sequence. `further` is the
+    view of the second key, where the request names one.
     """
 
     stream: str
     sequence: int
     key: Key | None
     through: tuple[str, int] | None = None
+    further: View | None = None
 
 
 class Streams:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from aegis_kernel.domain.errors import IllegalOperationError, InternalError
 from aegis_kernel.engine import operations
-from aegis_kernel.engine.operations import messages
+from aegis_kernel.engine.operations import messages_secrets
 from aegis_kernel.engine.public_keys import pem
 from aegis_kernel.rest.endpoint import Endpoint
 from aegis_kernel.rest.schemas import or_none
@@ -35,15 +35,15 @@ _ASKED = DataKeyRequest(size_bits=256, context=dict(_CONTEXT))
 _PAIR_ASKED = DataKeyPairRequest(spec=EcPairSpec(curve="P-256"), context=dict(_CONTEXT))
 
 
-def _to_generate(taken: DataKeyRequest) -> messages.GenerateDataKey:
-    return messages.GenerateDataKey(taken.size_bits, or_none(taken.context))
+def _to_generate(taken: DataKeyRequest) -> messages_secrets.GenerateDataKey:
+    return messages_secrets.GenerateDataKey(taken.size_bits, or_none(taken.context))
 
 
-def _to_generate_pair(taken: DataKeyPairRequest) -> messages.GenerateDataKeyPair:
-    return messages.GenerateDataKeyPair(to_pair_spec(taken.spec), or_none(taken.context))
+def _to_generate_pair(taken: DataKeyPairRequest) -> messages_secrets.GenerateDataKeyPair:
+    return messages_secrets.GenerateDataKeyPair(to_pair_spec(taken.spec), or_none(taken.context))
 
 
-def _data_key(answered: messages.DataKey, taken: DataKeyRequest) -> DataKeyResponse:
+def _data_key(answered: messages_secrets.DataKey, taken: DataKeyRequest) -> DataKeyResponse:
     return DataKeyResponse(
         plaintext_base64=_plaintext(answered),
         wrapped_key_base64=answered.wrapped,
@@ -52,7 +52,9 @@ def _data_key(answered: messages.DataKey, taken: DataKeyRequest) -> DataKeyRespo
     )
 
 
-def _wrapped_key(answered: messages.DataKey, taken: DataKeyRequest) -> WrappedDataKeyResponse:
+def _wrapped_key(
+    answered: messages_secrets.DataKey, taken: DataKeyRequest
+) -> WrappedDataKeyResponse:
     return WrappedDataKeyResponse(
         wrapped_key_base64=answered.wrapped,
         key_version=answered.key_version,
@@ -60,7 +62,7 @@ def _wrapped_key(answered: messages.DataKey, taken: DataKeyRequest) -> WrappedDa
     )
 
 
-def _pair(answered: messages.DataKey, taken: DataKeyPairRequest) -> DataKeyPairResponse:
+def _pair(answered: messages_secrets.DataKey, taken: DataKeyPairRequest) -> DataKeyPairResponse:
     return DataKeyPairResponse(
         plaintext_base64=_plaintext(answered),
         wrapped_key_base64=answered.wrapped,
@@ -71,7 +73,7 @@ def _pair(answered: messages.DataKey, taken: DataKeyPairRequest) -> DataKeyPairR
 
 
 def _wrapped_pair(
-    answered: messages.DataKey, taken: DataKeyPairRequest
+    answered: messages_secrets.DataKey, taken: DataKeyPairRequest
 ) -> WrappedDataKeyPairResponse:
     return WrappedDataKeyPairResponse(
         wrapped_key_base64=answered.wrapped,
@@ -81,7 +83,7 @@ def _wrapped_pair(
     )
 
 
-def _plaintext(answered: messages.DataKey) -> bytes:
+def _plaintext(answered: messages_secrets.DataKey) -> bytes:
     if answered.plaintext is None:
         raise InternalError("A data key was answered without its plaintext")
     return answered.plaintext.reveal()

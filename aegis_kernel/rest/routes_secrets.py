@@ -5,7 +5,7 @@ from __future__ import annotations
 from aegis_kernel.domain.errors import IllegalOperationError
 from aegis_kernel.domain.spec import AgreementAlgorithm, MacAlgorithm
 from aegis_kernel.engine import operations
-from aegis_kernel.engine.operations import messages
+from aegis_kernel.engine.operations import messages, messages_secrets
 from aegis_kernel.engine.public_keys import pem
 from aegis_kernel.rest.codec import Base64
 from aegis_kernel.rest.endpoint import Endpoint, HeaderField
@@ -38,8 +38,8 @@ def _verified_version(answered: messages.Verified) -> str | None:
     return None if answered.key_version is None else str(answered.key_version)
 
 
-def _to_derive(taken: DeriveRequest) -> messages.Derive:
-    return messages.Derive(
+def _to_derive(taken: DeriveRequest) -> messages_secrets.Derive:
+    return messages_secrets.Derive(
         taken.algorithm,
         public_key_der(taken.public_key_pem, "publicKeyPem"),
         taken.size_bits,
@@ -54,7 +54,7 @@ MAC = Endpoint(
     declaration=operations.MAC,
     takes=MacRequest,
     gives=MacResponse,
-    to_request=lambda taken: messages.Mac(taken.algorithm, taken.message_base64),
+    to_request=lambda taken: messages_secrets.Mac(taken.algorithm, taken.message_base64),
     to_response=lambda answered, _: MacResponse(
         mac_base64=answered.mac, algorithm=answered.algorithm, key_version=answered.key_version
     ),
@@ -72,7 +72,7 @@ VERIFY_MAC = Endpoint(
     declaration=operations.VERIFY_MAC,
     takes=VerifyMacRequest,
     gives=VerifyMacResponse,
-    to_request=lambda taken: messages.VerifyMac(
+    to_request=lambda taken: messages_secrets.VerifyMac(
         taken.algorithm, taken.message_base64, taken.mac_base64, or_none(taken.key_version)
     ),
     to_response=lambda answered, _: VerifyMacResponse(
@@ -121,7 +121,7 @@ RANDOM = Endpoint(
     declaration=operations.RANDOM,
     takes=RandomRequest,
     gives=RandomResponse,
-    to_request=lambda taken: messages.Random(taken.size_bytes),
+    to_request=lambda taken: messages_secrets.Random(taken.size_bytes),
     to_response=lambda answered, _: RandomResponse(random_base64=answered.value.reveal()),
     example=(RandomRequest(size_bytes=32), RandomResponse(random_base64=_SECRET)),
 )

@@ -28,6 +28,7 @@ from aegis_kernel.domain.spec import Algorithm, Curve, KeySpec
 from aegis_kernel.engine import operations as op
 from aegis_kernel.engine.kernel import Kernel
 from aegis_kernel.engine.operations import messages as m
+from aegis_kernel.engine.operations import messages_secrets as ms
 from tests.support.kernel import ALICE, BOB, active_key, last_record, settings
 
 CONTEXT = {"tenant": "acme"}
@@ -62,7 +63,7 @@ async def unwrapped(kernel: Kernel, key_id: KeyId, wrapped: bytes, context: Any)
 async def test_a_data_key_unwraps_in_its_context(
     kernel: Kernel, key_id: KeyId, declaration: Any, size_bits: int
 ) -> None:
-    request = m.GenerateDataKey(size_bits, CONTEXT)
+    request = ms.GenerateDataKey(size_bits, CONTEXT)
     made = [await kernel.pipeline.run(declaration, ALICE, request, key_id) for _ in range(2)]
     plain = [await unwrapped(kernel, key_id, each.wrapped, CONTEXT) for each in made]
     assert [len(each) * 8 for each in plain] == [size_bits, size_bits]
@@ -80,7 +81,7 @@ async def test_a_data_key_unwraps_in_its_context(
 async def test_a_pair_is_the_private_key_of_its_public_key(
     kernel: Kernel, key_id: KeyId, declaration: Any, spec: KeySpec
 ) -> None:
-    request = m.GenerateDataKeyPair(spec, CONTEXT)
+    request = ms.GenerateDataKeyPair(spec, CONTEXT)
     made = await kernel.pipeline.run(declaration, ALICE, request, key_id)
     pkcs8 = await unwrapped(kernel, key_id, made.wrapped, CONTEXT)
     public = load_der_private_key(pkcs8, None).public_key()
@@ -98,13 +99,15 @@ async def test_the_largest_pair_fits_into_a_wrap(kernel: Kernel, key_id: KeyId) 
 @pytest.mark.parametrize("size_bits", [0, 64, 127, 1024, -128])
 async def test_other_sizes_are_bad_requests(kernel: Kernel, key_id: KeyId, size_bits: int) -> None:
     with pytest.raises(BadRequestError, match="sizeBits"):
-        await kernel.pipeline.run(op.GENERATE_DATA_KEY, ALICE, m.GenerateDataKey(size_bits), key_id)
+        await kernel.pipeline.run(
+            op.GENERATE_DATA_KEY, ALICE, ms.GenerateDataKey(size_bits), key_id
+        )
 
 
 @pytest.mark.parametrize("declaration", [*KEYS, *PAIRS], ids=lambda each: each.name)
 async def test_only_keys_that_wrap_make_data_keys(kernel: Kernel, declaration: Any) -> None:
     hmac = await active_key(kernel, algorithm=Algorithm.HMAC, size_bits=256)
-    request = m.GenerateDataKey(256) if declaration in KEYS else m.GenerateDataKeyPair(EC_PAIR)
+    request = ms.GenerateDataKey(256) if declaration in KEYS else ms.GenerateDataKeyPair(EC_PAIR)
     with pytest.raises(BadRequestError, match="create an AES key"):
         await kernel.pipeline.run(declaration, ALICE, request, hmac)
 
@@ -113,7 +116,7 @@ async def test_no_pair_is_made_of_a_symmetric_key(kernel: Kernel, key_id: KeyId)
     spec = KeySpec(name="pair", algorithm=Algorithm.AES, size_bits=256)
     with pytest.raises(BadRequestError, match="data key pair"):
         await kernel.pipeline.run(
-            op.GENERATE_DATA_KEY_PAIR, ALICE, m.GenerateDataKeyPair(spec), key_id
+            op.GENERATE_DATA_KEY_PAIR, ALICE, ms.GenerateDataKeyPair(spec), key_id
         )
 
 
@@ -122,9 +125,9 @@ async def test_each_is_its_own_operation_and_its_record_shows_no_key(
     kernel: Kernel, key_id: KeyId, declaration: Any
 ) -> None:
     request = (
-        m.GenerateDataKey(256, CONTEXT)
+        ms.GenerateDataKey(256, CONTEXT)
         if declaration in KEYS
-        else m.GenerateDataKeyPair(EC_PAIR, CONTEXT)
+        else ms.GenerateDataKeyPair(EC_PAIR, CONTEXT)
     )
     await kernel.pipeline.run(declaration, ALICE, request, key_id)
     record = await last_record(kernel)
@@ -148,7 +151,7 @@ async def test_each_is_its_own_operation_and_its_record_shows_no_key(
 async def test_a_deactivated_key_only_unwraps(
     kernel: Kernel, key_id: KeyId, declaration: Any
 ) -> None:
-    request = m.GenerateDataKey(256)
+    request = ms.GenerateDataKey(256)
     made = await kernel.pipeline.run(declaration, ALICE, request, key_id)
     await kernel.pipeline.run(op.DEACTIVATE, ALICE, m.Transition(), key_id)
     with pytest.raises(IllegalOperationError, match=r"^Cannot generate a data key with key in"):

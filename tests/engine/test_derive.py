@@ -21,6 +21,7 @@ from aegis_kernel.domain.spec import AgreementAlgorithm, Algorithm, Curve
 from aegis_kernel.engine import operations as op
 from aegis_kernel.engine.kernel import Kernel
 from aegis_kernel.engine.operations import messages as m
+from aegis_kernel.engine.operations import messages_secrets as ms
 from tests.support.kernel import ALICE, active_key, last_record, settings
 
 CURVES = {
@@ -77,7 +78,7 @@ async def derive(
     size_bits: int = 256,
     info: bytes = b"",
 ) -> bytes:
-    request = m.Derive(algorithm, peer, size_bits, info)
+    request = ms.Derive(algorithm, peer, size_bits, info)
     return (await kernel.pipeline.run(op.DERIVE, ALICE, request, key_id)).secret.reveal()
 
 

@@ -14,6 +14,7 @@ from aegis_kernel.domain.spec import Algorithm, Curve, MacAlgorithm
 from aegis_kernel.engine import operations as op
 from aegis_kernel.engine.kernel import Kernel
 from aegis_kernel.engine.operations import messages as m
+from aegis_kernel.engine.operations import messages_secrets as ms
 from aegis_kernel.engine.operations.versions import MAX_VERSIONS_TRIED
 from tests.support.kernel import ALICE, active_key, last_record, settings
 
@@ -27,8 +28,8 @@ async def kernel(tmp_path: Path) -> AsyncIterator[Kernel]:
         yield running
 
 
-async def mac_of(kernel: Kernel, key_id: KeyId, size_bits: int = 256) -> m.Maced:
-    request = m.Mac(MacAlgorithm(PAIRING[size_bits]), MESSAGE)
+async def mac_of(kernel: Kernel, key_id: KeyId, size_bits: int = 256) -> ms.Maced:
+    request = ms.Mac(MacAlgorithm(PAIRING[size_bits]), MESSAGE)
     return await kernel.pipeline.run(op.MAC, ALICE, request, key_id)
 
 
@@ -40,7 +41,7 @@ async def verified(
     message: bytes = MESSAGE,
     version: int | None = None,
 ) -> m.Verified:
-    request = m.VerifyMac(MacAlgorithm(PAIRING[size_bits]), message, mac, version)
+    request = ms.VerifyMac(MacAlgorithm(PAIRING[size_bits]), message, mac, version)
     return await kernel.pipeline.run(op.VERIFY_MAC, ALICE, request, key_id)
 
 
@@ -72,8 +73,8 @@ async def test_a_size_pairs_with_one_hash(
     if PAIRING[size_bits] == algorithm:
         return
     with pytest.raises(BadRequestError, match=f"pairs with {PAIRING[size_bits]}"):
-        await kernel.pipeline.run(op.MAC, ALICE, m.Mac(algorithm, MESSAGE), key_id)
-    request = m.VerifyMac(algorithm, MESSAGE, bytes(32))
+        await kernel.pipeline.run(op.MAC, ALICE, ms.Mac(algorithm, MESSAGE), key_id)
+    request = ms.VerifyMac(algorithm, MESSAGE, bytes(32))
     with pytest.raises(BadRequestError, match=f"pairs with {PAIRING[size_bits]}"):
         await kernel.pipeline.run(op.VERIFY_MAC, ALICE, request, key_id)
 

@@ -24,6 +24,7 @@ from aegis_kernel.domain.spec import Algorithm, WrapFormat
 from aegis_kernel.engine import operations as op
 from aegis_kernel.engine.kernel import Kernel
 from aegis_kernel.engine.operations import messages as m
+from aegis_kernel.engine.operations import messages_secrets as ms
 from aegis_kernel.testing.keys import damaged
 from tests.support.kernel import ALICE, active_key, last_record, settings
 
@@ -127,8 +128,8 @@ async def test_a_key_made_for_it_does_nothing_else(kernel: Kernel, key_id: KeyId
         (op.UNWRAP, m.Unwrap(bytes(180))),
         (op.ENCRYPT, m.Encrypt(Secret(b"x"))),
         (op.DECRYPT, m.Decrypt(bytes(200))),
-        (op.GENERATE_DATA_KEY, m.GenerateDataKey(256)),
-        (op.GENERATE_DATA_KEY_WRAPPED_ONLY, m.GenerateDataKey(256)),
+        (op.GENERATE_DATA_KEY, ms.GenerateDataKey(256)),
+        (op.GENERATE_DATA_KEY_WRAPPED_ONLY, ms.GenerateDataKey(256)),
     ):
         anything: Any = declaration
         with pytest.raises(IllegalOperationError):

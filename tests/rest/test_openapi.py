@@ -45,6 +45,7 @@ CONTRACT = {
     "POST /v1/keys/{id}/generate-data-key/wrapped-only": 200,
     "POST /v1/keys/{id}/generate-data-key-pair": 200,
     "POST /v1/keys/{id}/generate-data-key-pair/wrapped-only": 200,
+    "POST /v1/keys/{id}/reencrypt": 200,
     "POST /v1/keys/{id}/mac": 200,
     "POST /v1/keys/{id}/verify-mac": 200,
     "POST /v1/keys/{id}/derive": 200,

@@ -97,6 +97,34 @@ async def test_random_bytes(alice: httpx.AsyncClient) -> None:
     assert len(b64decode(drawn["randomBase64"])) == 33
 
 
+async def test_a_ciphertext_is_moved_to_another_key(alice: httpx.AsyncClient, key_id: str) -> None:
+    other, old, new = await active_key(alice), {"dataset": "q2"}, {"dataset": "archive"}
+    asked = {"plaintextBase64": MESSAGE, "context": old}
+    made = await post(alice, f"/v1/keys/{key_id}/encrypt", asked)
+    body = {
+        "ciphertextBase64": made["ciphertextBase64"],
+        "context": old,
+        "destinationKeyId": other,
+        "destinationContext": new,
+    }
+    path = f"/v1/keys/{key_id}/reencrypt"
+    moved = await post(alice, path, body)
+    assert list(moved) == ["ciphertextBase64", "keyId", "keyVersion", "algorithm"]
+    assert moved["keyId"] == other
+    decrypt = {"ciphertextBase64": moved["ciphertextBase64"], "context": new}
+    opened = await post(alice, f"/v1/keys/{other}/decrypt", decrypt)
+    assert opened["plaintextBase64"] == MESSAGE
+    missing = "8a3f1e25-6b0a-4f5d-8e92-1c4f6a83b2d9"
+    for bad, status, code in (
+        ({"context": new}, 400, "DecryptionFailed"),
+        ({"destinationKeyId": missing}, 404, "KeyNotFound"),
+        ({"destinationKeyId": "no id"}, 404, "KeyNotFound"),
+        ({"destinationKeyId": 1}, 400, "BadRequest"),
+        ({"destinationKeyId": await new_key(alice)}, 409, "IllegalOperation"),
+    ):
+        assert_refused(await alice.post(path, json=body | bad), status, code)
+
+
 async def test_a_key_is_wrapped_as_others_do_it(alice: httpx.AsyncClient) -> None:
     path = f"/v1/keys/{await active_key(alice, usages=['wrapRfc5649'])}"
     key_bytes = b64encode(bytes(range(32))).decode()

@@ -15,6 +15,7 @@ from aegis_kernel.engine.operations.process import DECRYPT, UNWRAP, VERIFY
 from aegis_kernel.engine.operations.protect import ENCRYPT, SIGN, WRAP
 from aegis_kernel.engine.operations.random import RANDOM
 from aegis_kernel.engine.operations.reads import GET, GET_PUBLIC_KEY, LIST
+from aegis_kernel.engine.operations.reencrypt import REENCRYPT
 from aegis_kernel.engine.operations.transitions import (
     ACTIVATE,
     CANCEL_DESTRUCTION,
@@ -56,6 +57,7 @@ __all__ = [
     "LIST_VERSIONS",
     "MAC",
     "RANDOM",
+    "REENCRYPT",
     "ROTATE",
     "SCHEDULE_DESTRUCTION",
     "SET_ALIAS",

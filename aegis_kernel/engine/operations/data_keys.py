@@ -11,11 +11,11 @@ from aegis_kernel.domain.lifecycle import Operation
 from aegis_kernel.domain.secret import Secret
 from aegis_kernel.domain.spec import Algorithm
 from aegis_kernel.engine.operations.declaration import Caller, Declaration, Effect
-from aegis_kernel.engine.operations.messages import (
+from aegis_kernel.engine.operations.messages import Wrap
+from aegis_kernel.engine.operations.messages_secrets import (
     DataKey,
     GenerateDataKey,
     GenerateDataKeyPair,
-    Wrap,
 )
 from aegis_kernel.engine.operations.protect import WRAP
 from aegis_kernel.engine.operations.require import require

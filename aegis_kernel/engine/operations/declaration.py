@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
 
+from aegis_kernel.domain.alias import Alias
 from aegis_kernel.domain.audit import SUCCESS, Mode, Severity
 from aegis_kernel.domain.events import Event
 from aegis_kernel.domain.key import Key, KeyId
@@ -62,6 +63,8 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     reason: str | None = None
     previous_version: int | None = None
     current_version: int | None = None
+    destination_key_id: KeyId | None = None
+    destination_key_version: int | None = None
     details: KeyDetails = KeyDetails()
     expects: tuple[tuple[str, int], ...] = ()
     appends: tuple[Append, ...] = ()
@@ -69,6 +72,16 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     mode: Mode | None = None
     further: tuple[Effect, ...] = ()
     item_outcomes: tuple[str, ...] = ()
+
+
+class Further(msgspec.Struct, Generic[Request], frozen=True):
+    """The second key that a request names: loaded, authorized, permitted and fenced as the first.
+
+    The law of its state is FURTHER_LAW. `given` puts it into the request, for `act`.
+    """
+
+    key_id: Callable[[Request], KeyId | Alias]
+    given: Callable[[Request, Key], Request]
 
 
 class Declaration(msgspec.Struct, Generic[Request, Answer], frozen=True):
@@ -89,3 +102,4 @@ class Declaration(msgspec.Struct, Generic[Request, Answer], frozen=True):
     by_kernel: bool = False
     changes: bool = False
     answers_with: Any = KeyAnswer
+    further: Further[Request] | None = None

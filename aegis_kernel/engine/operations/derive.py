@@ -22,7 +22,7 @@ from aegis_kernel.domain.key import Key
 from aegis_kernel.domain.lifecycle import Operation
 from aegis_kernel.domain.spec import AgreementAlgorithm, Curve, KeySpec
 from aegis_kernel.engine.operations.declaration import Caller, Declaration, Effect
-from aegis_kernel.engine.operations.messages import Derive, Derived
+from aegis_kernel.engine.operations.messages_secrets import Derive, Derived
 from aegis_kernel.engine.operations.require import require
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ from aegis_kernel.domain.key import Key
 from aegis_kernel.domain.lifecycle import Operation
 from aegis_kernel.domain.spec import KeySpec, MacAlgorithm
 from aegis_kernel.engine.operations.declaration import Caller, Declaration, Effect
-from aegis_kernel.engine.operations.messages import Mac, Maced, Verified, VerifyMac
+from aegis_kernel.engine.operations.messages import Verified
+from aegis_kernel.engine.operations.messages_secrets import Mac, Maced, VerifyMac
 from aegis_kernel.engine.operations.require import require
 from aegis_kernel.engine.operations.versions import find_version
 

@@ -14,10 +14,8 @@ from aegis_kernel.domain.rotation import RotationPolicy
 from aegis_kernel.domain.secret import Secret
 from aegis_kernel.domain.signature import MessageType, SignatureFormat
 from aegis_kernel.domain.spec import (
-    AgreementAlgorithm,
     Algorithm,
     KeySpec,
-    MacAlgorithm,
     SignatureAlgorithm,
     WrapFormat,
 )
@@ -155,47 +153,6 @@ class Unwrap(_Message, frozen=True):
     key_version: int | None = None
 
 
-class GenerateDataKey(_Message, frozen=True):
-    """`size_bits` is one of DATA_KEY_SIZES_BITS."""
-
-    size_bits: int
-    context: Mapping[str, str] | None = None
-
-
-class GenerateDataKeyPair(_Message, frozen=True):
-    """`spec` is of an asymmetric algorithm; its name goes nowhere."""
-
-    spec: KeySpec
-    context: Mapping[str, str] | None = None
-
-
-class Mac(_Message, frozen=True):
-    algorithm: MacAlgorithm
-    message: bytes
-
-
-class VerifyMac(_Message, frozen=True):
-    algorithm: MacAlgorithm
-    message: bytes
-    mac: bytes
-    key_version: int | None = None
-
-
-class Derive(_Message, frozen=True):
-    """`peer` is the other side's DER SubjectPublicKeyInfo; `size_bits` is 128 to 512, in bytes."""
-
-    algorithm: AgreementAlgorithm
-    peer: bytes
-    size_bits: int
-    info: bytes = b""
-
-
-class Random(_Message, frozen=True):
-    """`size_bytes` is 1 to 1024."""
-
-    size_bytes: int
-
-
 # ---- answers (a transition, create, rotate and get answer with a KeyAnswer) ---------------------
 
 
@@ -267,28 +224,3 @@ class Decrypted(_Message, frozen=True):
     plaintext: Secret
     algorithm: str
     key_version: int
-
-
-class DataKey(_Message, frozen=True):
-    """`plaintext` is None where only the wrapped key was asked for; `public` is DER, of pairs."""
-
-    wrapped: bytes
-    algorithm: str
-    key_version: int
-    plaintext: Secret | None = None
-    public: bytes | None = None
-
-
-class Maced(_Message, frozen=True):
-    mac: bytes
-    algorithm: str
-    key_version: int
-
-
-class Derived(_Message, frozen=True):
-    secret: Secret
-    key_version: int
-
-
-class RandomBytes(_Message, frozen=True):
-    value: Secret

@@ -10,7 +10,7 @@ from aegis_kernel.domain.key import Key
 from aegis_kernel.domain.lifecycle import Operation
 from aegis_kernel.domain.secret import Secret
 from aegis_kernel.engine.operations.declaration import Caller, Declaration, Effect
-from aegis_kernel.engine.operations.messages import Random, RandomBytes
+from aegis_kernel.engine.operations.messages_secrets import Random, RandomBytes
 
 if TYPE_CHECKING:
     from aegis_kernel.engine.bench import Bench
