@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from types import MappingProxyType
@@ -150,5 +151,7 @@ class Connection(HttpToolsProtocol):
 
 
 def _cannot_listen(host: str, port: int, error: OSError) -> str:
-    remedy = _REMEDIES.get(error.errno or 0, "set AEGIS_HTTP_HOST to an address of this machine")
-    return f"Cannot listen on {host}:{port} ({error.strerror or error}): {remedy}"
+    number = error.errno or 0
+    reason = os.strerror(number) if number > 0 else error.strerror  # below 0: of the resolver
+    remedy = _REMEDIES.get(number, "set AEGIS_HTTP_HOST to an address of this machine")
+    return f"Cannot listen on {host}:{port} ({reason}): {remedy}"

@@ -39,6 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(format="%(levelname)s %(message)s", level=logging.INFO, stream=sys.stderr)
     # Its warnings are about what strangers send, as often as they like.
     logging.getLogger("uvicorn").setLevel(logging.ERROR)
+    # What it could not load, the loader says with the remedy.
+    logging.getLogger("stevedore").setLevel(logging.CRITICAL)
     try:
         return int(options.verb(options))
     except BootError as error:

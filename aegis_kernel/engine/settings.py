@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import ip_address
 from pathlib import Path
+from types import MappingProxyType
 from typing import ClassVar
 
 import msgspec
@@ -14,6 +15,16 @@ from aegis_kernel.engine.loader import LoadedPlugin, load
 from aegis_kernel.spi.settings import Section, SettingsSection, read_section, variables_of
 
 NONE = ("none",)
+
+_RANGES: Mapping[str, tuple[float, float]] = MappingProxyType(
+    {
+        "http_port": (0, 65_535),
+        "destroy_days": (7, 365),
+        "drain_seconds": (0, 300),
+        "sweep_seconds": (0.05, 3_600),
+        "usage_seconds": (0.05, 3_600),
+    }
+)
 
 
 class Selection(SettingsSection, frozen=True):
@@ -33,14 +44,7 @@ class Selection(SettingsSection, frozen=True):
         return self.auth_kind == ("dev",)
 
     def __post_init__(self) -> None:
-        for names in (self.rot_kind, self.audit_sinks, self.auth_kind, self.telemetry):
-            if len(set(names)) != len(names):
-                raise ValueError(f"{','.join(names)} names a plugin twice; name each once")
-        if "dev" in self.auth_kind and not self.dev_mode:
-            raise ValueError(
-                "AEGIS_AUTH_KIND: dev lets anyone be anyone, so it stands alone; "
-                "leave it out beside a real authenticator"
-            )
+        _raise_together(self._mistakes())
 
     def named(self) -> tuple[tuple[str, str], ...]:
         """Return (group, name) of every plugin to load; `none` stands for an empty list."""
@@ -54,6 +58,21 @@ class Selection(SettingsSection, frozen=True):
             ("aegis.authorizer", self.authz_kind),
             *(("aegis.telemetry", name) for name in telemetry),
         )
+
+    def _mistakes(self) -> Iterator[str]:
+        for field in ("rot_kind", "audit_sinks", "auth_kind", "telemetry"):
+            variable, names = f"AEGIS_{field.upper()}", getattr(self, field)
+            if not names:
+                yield f"{variable} names no plugin"
+            if len(set(names)) != len(names):
+                yield f"{variable} names a plugin twice; name each once"
+            if set(NONE) < set(names):
+                yield f"{variable}: none stands alone, or not at all"
+        if "dev" in self.auth_kind and not self.dev_mode:
+            yield (
+                "AEGIS_AUTH_KIND: dev lets anyone be anyone, so it stands alone; "
+                "leave it out beside a real authenticator"
+            )
 
 
 class KernelSettings(SettingsSection, frozen=True):
@@ -74,20 +93,7 @@ class KernelSettings(SettingsSection, frozen=True):
     audit_backlog: int = 100_000
 
     def __post_init__(self) -> None:
-        if not 0 <= self.http_port <= 65_535:
-            raise ValueError("AEGIS_HTTP_PORT must be 0 to 65535")
-        if not 7 <= self.destroy_days <= 365:
-            raise ValueError("AEGIS_DESTROY_DAYS must be 7 to 365")
-        if not 0 <= self.drain_seconds <= 300:
-            raise ValueError("AEGIS_DRAIN_SECONDS must be 0 to 300")
-        if not 0.05 <= self.sweep_seconds <= 3_600:
-            raise ValueError("AEGIS_SWEEP_SECONDS must be 0.05 to 3600")
-        if not 0.05 <= self.usage_seconds <= 3_600:
-            raise ValueError("AEGIS_USAGE_SECONDS must be 0.05 to 3600")
-        if min(self.cache_keys, self.cache_opened_keys, self.audit_backlog) < 1:
-            raise ValueError(
-                "AEGIS_CACHE_KEYS, AEGIS_CACHE_OPENED_KEYS and AEGIS_AUDIT_BACKLOG must be 1 or more"
-            )
+        _raise_together(self._mistakes())
 
     @property
     def is_loopback(self) -> bool:
@@ -98,6 +104,14 @@ class KernelSettings(SettingsSection, frozen=True):
             return ip_address(self.http_host).is_loopback
         except ValueError:
             return False
+
+    def _mistakes(self) -> Iterator[str]:
+        for field, (least, most) in _RANGES.items():
+            if not least <= getattr(self, field) <= most:
+                yield f"AEGIS_{field.upper()} must be {least:g} to {most:g}"
+        for field in ("cache_keys", "cache_opened_keys", "audit_backlog"):
+            if getattr(self, field) < 1:
+                yield f"AEGIS_{field.upper()} must be 1 or more"
 
 
 class ChosenPlugin(msgspec.Struct, frozen=True):
@@ -195,6 +209,12 @@ class _Reader:
     def _unknown(self) -> tuple[str, ...]:
         ours = {name for name in self._environment if name.startswith("AEGIS_")}
         return tuple(sorted(ours - self._known))
+
+
+def _raise_together(mistakes: Iterable[str]) -> None:
+    lines = "\n".join(mistakes)
+    if lines:
+        raise ValueError(lines)
 
 
 def _together(mistakes: list[BootError]) -> BootError:

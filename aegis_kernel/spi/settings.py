@@ -59,12 +59,15 @@ def read_section(section: type[Section], environment: Mapping[str, str]) -> Sect
                 raise ValueError("must be set")
         except ValueError as error:
             mistakes.append(f"{variable} {error}")
-    if not mistakes:
+    built: Section | None = None
+    if required <= values.keys():  # else what can be judged of one variable has been
         try:
-            return section(**values)
+            built = section(**values)
         except ValueError as error:
             mistakes.append(str(error))
-    raise SettingsError("\n".join(mistakes))
+    if built is None or mistakes:
+        raise SettingsError("\n".join(mistakes))
+    return built
 
 
 def _variable(section: type[SettingsSection], name: str, hint: Any) -> str:
