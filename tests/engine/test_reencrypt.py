@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from aegis_kernel.domain.alias import Alias
 from aegis_kernel.domain.errors import (
@@ -23,6 +24,7 @@ from aegis_kernel.domain.lifecycle import Usage
 from aegis_kernel.domain.secret import Secret
 from aegis_kernel.domain.spec import Algorithm, KeySpec
 from aegis_kernel.engine import operations as op
+from aegis_kernel.engine.job import expects_of, joined
 from aegis_kernel.engine.kernel import Kernel
 from aegis_kernel.engine.operations import messages as m
 from aegis_kernel.engine.operations import messages_secrets as ms
@@ -286,3 +288,17 @@ async def test_nothing_is_released_after_the_compromise_of_either_key(kernel: Ke
     dice = random.Random(11)
     released = sum([await race(kernel, dice, trial % 2 == 0) for trial in range(TRIALS)])
     assert 0 < released < TRIALS * 6
+
+
+async def test_two_views_of_one_key_are_judged_and_fenced_as_one(kernel: Kernel) -> None:
+    key_id = await aes(kernel)
+    streams = kernel.pipeline._streams
+    stale = await streams.view(key_id)
+    await kernel.pipeline.run(op.COMPROMISE, ALICE, m.Compromise("leaked"), key_id)
+    newest = await streams.view(key_id)
+    for first, second in ((newest, stale), (stale, newest)):
+        through = replace(second, through=("alias/self", 1))
+        both = joined(first, through)
+        assert both.further is not None
+        assert both.further.key is first.key
+        assert expects_of(both) == {first.stream: first.sequence, "alias/self": 1}
