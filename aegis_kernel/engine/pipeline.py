@@ -150,9 +150,8 @@ class Pipeline:
                 conflict = await self._commit(entry)
                 if conflict is None:
                     self._learn(view, after)
-                    if effect.key_version is not None and not effect.events and view.key:
-                        operation = job.declaration.name
-                        self._bench.usage.count(operation, view.key.id, effect.key_version)
+                    if view.key is not None and not effect.events:
+                        self._bench.usage.released(job.declaration.name, view.key.id, effect)
                     return effect, after
                 kept = keep(job, view, effect, conflict)
             await self._forget(conflict, view)

@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -19,12 +20,17 @@ from aegis_kernel.domain.key import KeyId
 from aegis_kernel.domain.lifecycle import PROTECT, Operation
 from aegis_kernel.engine.commit import Committer
 from aegis_kernel.engine.operations.messages import Usage
+
+if TYPE_CHECKING:
+    from aegis_kernel.engine.operations.declaration import Effect
 from aegis_kernel.spi.context import Clock
 from aegis_kernel.spi.journal import Append, Conflict, Entry, Journal
 
 # Beyond so many keys between two writings, further keys are not counted until the next.
 MAX_KEYS = 50_000
 MAX_AT_ONCE = 128
+# What a batch processed with more than one version is counted under this.
+SEVERAL_VERSIONS = 0
 
 _log = logging.getLogger("aegis")
 
@@ -60,8 +66,19 @@ class UsageCounter:
         self._pending: dict[KeyId, Counts] = {}
         self.written: Callable[[KeyId], Awaitable[None]] | None = None
 
+    def released(self, operation: Operation, key_id: KeyId, effect: Effect) -> None:
+        """Count what was released; an effect of no version, or of no success, is no use of a key."""
+        if effect.key_version is not None:
+            self.count(operation, key_id, effect.key_version, effect.count or 1)
+        elif effect.count:
+            self.count(operation, key_id, SEVERAL_VERSIONS, effect.count)
+        if effect.destination_key_id is not None and effect.destination_key_version is not None:
+            times = effect.count or 1
+            version = effect.destination_key_version
+            self.count(Operation.ENCRYPT, effect.destination_key_id, version, times)
+
     def count(self, operation: Operation, key_id: KeyId, version: int, times: int = 1) -> None:
-        """Count a released result of `operation`, one that computes with a key."""
+        """Count `times` results of `operation`, one that computes with a key."""
         counts = self._pending.get(key_id)
         if counts is None:
             if len(self._pending) >= MAX_KEYS:

@@ -219,4 +219,6 @@ async def test_a_destruction_that_is_due_does_not_rotate_and_a_rotation_does_not
     clock.advance(30)
     assert (await kernel.sweep.once(), await kernel.rotation.once()) == (1, 1)
     assert (await read(kernel, rotating)).destroyed_at is None
+    # Not even tried and refused.
+    assert "KeyDestroyed" not in [row["op"] for row in await records(kernel, rotating)]
     assert (await read(kernel, doomed)).destroyed_at is not None

@@ -18,6 +18,8 @@ from aegis_kernel.engine import operations as op
 from aegis_kernel.engine import usage
 from aegis_kernel.engine.kernel import Kernel
 from aegis_kernel.engine.operations import messages as m
+from aegis_kernel.engine.operations.batch import Batch, in_batch
+from aegis_kernel.engine.operations.messages_secrets import ReEncrypt
 from aegis_kernel.engine.usage import UsageCounter
 from aegis_kernel.testing.doubles import ManualClock
 from tests.support.kernel import ALICE, settings
@@ -152,3 +154,26 @@ async def test_memory_is_bounded(kernel: Kernel, monkeypatch: pytest.MonkeyPatch
     for key_id in keys * 2:
         await encrypt(kernel, key_id)
     assert [await counted(kernel, key_id) for key_id in keys] == [(2, 0), (2, 0), None]
+
+
+async def test_each_item_of_a_batch_is_counted(kernel: Kernel) -> None:
+    key_id = await active_key(kernel)
+    first = await encrypt(kernel, key_id)
+    await kernel.pipeline.run(op.ROTATE, ALICE, m.Rotate(), key_id)
+    batch = Batch((m.Encrypt(Secret(b"x")),) * 5)
+    answer = await kernel.pipeline.run(in_batch(op.ENCRYPT), ALICE, batch, key_id)
+    assert await kernel.usage.protections(key_id, 2) == 5
+    both = Batch((m.Decrypt(first), m.Decrypt(answer.items[0].ciphertext), m.Decrypt(b"x" * 200)))
+    await kernel.pipeline.run(in_batch(op.DECRYPT), ALICE, both, key_id)
+    assert await counted(kernel, key_id) == (6, 2)
+
+
+async def test_reencryption_processes_with_one_key_and_protects_with_the_other(
+    kernel: Kernel,
+) -> None:
+    source, destination = await active_key(kernel), await active_key(kernel)
+    ciphertext = await encrypt(kernel, source)
+    request = ReEncrypt(ciphertext=ciphertext, destination_key_id=destination)
+    await kernel.pipeline.run(op.REENCRYPT, ALICE, request, source)
+    assert await counted(kernel, source) == (1, 1)
+    assert await counted(kernel, destination) == (1, 0)
