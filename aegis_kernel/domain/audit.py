@@ -25,6 +25,9 @@ _RENAMED: Mapping[Operation, str] = {
     Operation.SCHEDULE_DESTRUCTION: "KeyDestructionScheduled",
     Operation.CANCEL_DESTRUCTION: "KeyDestructionCancelled",
     Operation.DESTROY: "KeyDestroyed",
+    Operation.ROTATE_MASTER: "MasterRotated",
+    Operation.BACK_UP: "BackupCreated",
+    Operation.RESTORE: "BackupRestored",
     Operation.UPDATE: "KeyUpdated",
     Operation.ANNOUNCE_ROTATION: "RotationDue",
 }

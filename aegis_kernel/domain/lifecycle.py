@@ -60,6 +60,9 @@ class Operation(StrEnum):
     VERIFY_MAC = "VerifyMac"
     DERIVE = "Derive"
     RANDOM = "Random"
+    ROTATE_MASTER = "RotateMaster"
+    BACK_UP = "BackUp"
+    RESTORE = "Restore"
     ENCAPSULATE = "Encapsulate"
     DECAPSULATE = "Decapsulate"
     AUTHENTICATE = "Authenticate"
@@ -162,6 +165,9 @@ LAW: Mapping[Operation, Rule] = MappingProxyType(
         Operation.CREATE: Rule("create", frozenset()),
         Operation.LIST: Rule("list", frozenset()),
         Operation.RANDOM: Rule("draw random bytes", frozenset()),
+        Operation.ROTATE_MASTER: Rule("rotate the master key of", frozenset()),
+        Operation.BACK_UP: Rule("back up", frozenset()),
+        Operation.RESTORE: Rule("restore", frozenset()),
         Operation.LIST_ALIASES: Rule("list the aliases of", frozenset()),
         Operation.AUTHENTICATE: Rule("authenticate", frozenset()),
         # reads

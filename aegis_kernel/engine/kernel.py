@@ -17,6 +17,7 @@ from aegis_kernel.engine.executor import BoundedExecutor
 from aegis_kernel.engine.health import HealthBoard, HealthReport
 from aegis_kernel.engine.key_set import KeySet
 from aegis_kernel.engine.loader import InstalledPlugin
+from aegis_kernel.engine.master_rotation import MasterRotation
 from aegis_kernel.engine.masters import Masters
 from aegis_kernel.engine.observers import Observers
 from aegis_kernel.engine.opened import OpenedKeys
@@ -120,7 +121,10 @@ class Kernel:
         self._observers = Observers(tuple(providers.telemetries.values()), clock)
         self._committer = Committer(journal, clock, self._committed)
         scribe = Scribe(clock)
-        self._masters = Masters(journal, self._committer.commit, providers.roots)
+        self._masters = Masters(journal, self._committer.commit, scribe, providers.roots)
+        self.master_rotation = MasterRotation(
+            journal, providers.roots, self._masters, self._committer.commit
+        )
         streams = Streams(journal, settings.cache_keys)
         aliases = Aliases(journal, streams, settings.cache_keys)
         self.usage = UsageCounter(journal, self._committer, clock, settings.usage_seconds)

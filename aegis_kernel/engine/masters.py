@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import msgspec
 
 from aegis_kernel.domain.errors import BootError, UnavailableError
-from aegis_kernel.spi.journal import Append, Committed, Conflict, Entry, Journal, Record
+from aegis_kernel.domain.lifecycle import Operation
+from aegis_kernel.engine.records import Scribe
+from aegis_kernel.spi.journal import Append, Committed, Conflict, Entry, Journal
 from aegis_kernel.spi.root_of_trust import MaterialKeeper, RootOfTrust
 
 STREAM = "system/master"
@@ -34,9 +36,12 @@ class Fingerprints(msgspec.Struct, frozen=True, omit_defaults=True):
 class Masters:
     """Refuses a wrong master key at boot; every new material expects this stream unmoved."""
 
-    def __init__(self, journal: Journal, commit: Commit, roots: Mapping[str, RootOfTrust]) -> None:
+    def __init__(
+        self, journal: Journal, commit: Commit, scribe: Scribe, roots: Mapping[str, RootOfTrust]
+    ) -> None:
         self._journal = journal
         self._commit = commit
+        self._scribe = scribe
         self._roots = roots
         self.sequence = 0
         self.known = Fingerprints({})
@@ -46,7 +51,7 @@ class Masters:
 
         Raises BootError when a root lacks a master key that the journal's material needs.
         """
-        await self._load()
+        await self.reload()
         for name, root in self._roots.items():
             missing = self.known.needed(name) - set(_held(root))
             if missing:
@@ -55,32 +60,37 @@ class Masters:
                     f"journal's keys ({', '.join(sorted(missing))}); restore that master key, or "
                     "point the server at its own journal"
                 )
-        if not await self.adopt():
+        if not await self.adopt("the boot"):
             raise BootError("another server is booting on this journal; start this one again")
 
-    async def adopt(self, *records: Record) -> bool:
+    async def adopt(self, asked_by: str) -> bool:
         """Make the roots' newest master keys the journal's; return False if the stream has moved.
 
         The ones before stay known as older: a rotation is under way then, also one that a crash cut
         off right after the new master key was made.
         """
-        roots = dict(self.known.roots)
-        older = dict(self.known.older)
+        roots, older, begun = dict(self.known.roots), dict(self.known.older), []
         for name, root in self._roots.items():
             newest = root.fingerprint
             if newest is None or newest == roots.get(name):
                 continue
-            others = self.known.needed(name) - {newest}
+            others = tuple(sorted(self.known.needed(name) - {newest}))
             roots[name] = newest
             if others:
-                older[name] = tuple(sorted(others))
-        after = Fingerprints(roots, older)
-        return after == self.known or await self._record(after, *records)
+                older[name] = others
+                begun.append(f"{name}: {newest} takes over from {', '.join(others)}")
+        if not begun:
+            return roots == self.known.roots or await self._record(Fingerprints(roots, older))
+        said = f"{'; '.join(begun)}; asked by {asked_by}"
+        return await self._record(Fingerprints(roots, older), said)
 
-    async def retire(self, root: str, *records: Record) -> bool:
-        """Say that no material is under an older master key of `root`; False if the stream moved."""
+    async def retire(self, root: str, retired: Sequence[str], rows: int) -> bool:
+        """Say that no material is under `retired` any more; return False if the stream has moved."""
         older = {name: names for name, names in self.known.older.items() if name != root}
-        return await self._record(Fingerprints(self.known.roots, older), *records)
+        if older == self.known.older:
+            return True
+        said = f"{root}: {', '.join(retired)} retired, {rows} rows re-wrapped"
+        return await self._record(Fingerprints(self.known.roots, older), said)
 
     async def refresh(self) -> None:
         """Learn where the stream stands after a conflict on it.
@@ -88,7 +98,7 @@ class Masters:
         Raises UnavailableError when another server has made a master key that is not at hand here:
         what this one seals would be lost when the older is retired.
         """
-        await self._load()
+        await self.reload()
         for name, root in self._roots.items():
             if root.fingerprint is not None and self.known.roots.get(name) != root.fingerprint:
                 raise UnavailableError(
@@ -96,16 +106,18 @@ class Masters:
                     reason=f"give this server the new master key of {name}, and start it again",
                 )
 
-    async def _load(self) -> None:
+    async def reload(self) -> None:
+        """Learn where the stream stands."""
         stored = await self._journal.load(STREAM)
         if stored is not None:
             self.sequence = stored.sequence
             self.known = decode(stored.snapshot)
 
-    async def _record(self, after: Fingerprints, *records: Record) -> bool:
+    async def _record(self, after: Fingerprints, said: str | None = None) -> bool:
         body = msgspec.json.encode(after)
         expected = self.sequence
         appended = Append(stream=STREAM, events=(body,), snapshot=body)
+        records = (self._scribe.own(Operation.ROTATE_MASTER, said),) if said else ()
         entry = Entry(expects={STREAM: expected}, appends=(appended,), records=records)
         if isinstance(await self._commit(entry), Conflict):
             return False

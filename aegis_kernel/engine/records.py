@@ -12,7 +12,7 @@ from aegis_kernel.domain.audit import AUDIT_OP, AuditRecord
 from aegis_kernel.domain.errors import UnauthorizedError
 from aegis_kernel.domain.key import KeyId
 from aegis_kernel.domain.lifecycle import Operation
-from aegis_kernel.domain.principal import PrincipalKind
+from aegis_kernel.domain.principal import SYSTEM_SUBJECT, Principal, PrincipalKind
 from aegis_kernel.engine.operations.declaration import Caller, Effect
 from aegis_kernel.spi.context import Clock
 from aegis_kernel.spi.journal import Record
@@ -78,6 +78,12 @@ class Scribe:
             )
         )
         return Record(event_id, body)
+
+    def own(self, operation: Operation, reason: str, key_id: KeyId | None = None) -> Record:
+        """Return the record of what the kernel did itself, outside the pipeline."""
+        event_id = self.new_event_id()
+        kernel = Caller(Principal(subject=SYSTEM_SUBJECT, kind=PrincipalKind.SERVICE))
+        return self.effect(event_id, operation, kernel, key_id, Effect(reason=reason))
 
     def stranger(self, source_ip: str | None, request_id: str | None, reason: str | None) -> Record:
         """Return the record of one failed authentication."""

@@ -63,6 +63,9 @@ KEYLESS = {
     Operation.LIST_ALIASES,
     Operation.AUTHENTICATE,
     Operation.RANDOM,
+    Operation.ROTATE_MASTER,
+    Operation.BACK_UP,
+    Operation.RESTORE,
 }
 
 
