@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from aegis_kernel.domain.errors import AegisError
-from aegis_kernel.engine.operations.batch import MAX_ITEMS, Batch, BatchAnswer, in_batch
+from aegis_kernel.domain.lifecycle import Operation
+from aegis_kernel.engine.operations.batch import (
+    MAX_ITEMS,
+    ActTogether,
+    Batch,
+    BatchAnswer,
+    in_batch,
+)
+from aegis_kernel.engine.operations.many import decrypt_many, encrypt_many
 from aegis_kernel.rest import routes_crypto, routes_secrets
 from aegis_kernel.rest.endpoint import Endpoint
 from aegis_kernel.rest.schemas import Wire, text
@@ -28,6 +36,11 @@ BATCHABLE: tuple[Endpoint[Any, Any, Any], ...] = (
     routes_secrets.VERIFY_MAC,
 )
 
+_TOGETHER: Mapping[Operation, ActTogether] = {
+    Operation.ENCRYPT: encrypt_many,
+    Operation.DECRYPT: decrypt_many,
+}
+
 
 def batch_of(single: Endpoint[Any, Any, Any]) -> Endpoint[Any, Batch, BatchAnswer]:
     """Return the endpoint that takes up to 500 requests of `single` under one key."""
@@ -41,7 +54,7 @@ def batch_of(single: Endpoint[Any, Any, Any]) -> Endpoint[Any, Batch, BatchAnswe
         method="POST",
         path=f"{single.path}/batch",
         summary=f"Up to {MAX_ITEMS} at once, in order, each with its result or error: {name}",
-        declaration=in_batch(single.declaration),
+        declaration=in_batch(single.declaration, _TOGETHER.get(single.declaration.name)),
         takes=request,
         gives=response,
         to_request=lambda body: Batch(tuple([single.to_request(item) for item in body.items])),

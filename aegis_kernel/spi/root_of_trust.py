@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 import msgspec
 
 from aegis_kernel.domain.ciphertext import Suite
-from aegis_kernel.domain.errors import BadRequestError
+from aegis_kernel.domain.errors import AegisError, BadRequestError
 from aegis_kernel.domain.key import KeyId
 from aegis_kernel.domain.lifecycle import Operation
 from aegis_kernel.domain.secret import Secret
@@ -115,6 +116,36 @@ class OpenKey(Protocol):
         """Return the plaintext of `body`. Raises DecryptionFailedError, and tells a wrong context
         (`CONTEXT_MISMATCH`) from damage (`NOT_AUTHENTIC`) where the root can."""
         raise BadRequestError("This key does not decrypt; AES keys do")
+
+    async def encrypt_many(
+        self, header: bytes, items: Sequence[tuple[Secret, bytes]]
+    ) -> Sequence[bytes | AegisError]:
+        """Return for each (plaintext, context), in order, what `encrypt` returns or raises.
+
+        Override it where items can share work; this default does one after the other.
+        """
+        ended: list[bytes | AegisError] = []
+        for plaintext, context in items:
+            try:
+                ended.append(await self.encrypt(header, plaintext, context))
+            except AegisError as error:
+                ended.append(error)
+        return ended
+
+    async def decrypt_many(
+        self, header: bytes, items: Sequence[tuple[bytes, bytes]]
+    ) -> Sequence[Secret | AegisError]:
+        """Return for each (body, context), in order, what `decrypt` returns or raises.
+
+        Override it where items can share work; this default does one after the other.
+        """
+        ended: list[Secret | AegisError] = []
+        for body, context in items:
+            try:
+                ended.append(await self.decrypt(header, body, context))
+            except AegisError as error:
+                ended.append(error)
+        return ended
 
     async def decrypt_raw(self, ciphertext: bytes) -> Secret:
         """Return the plaintext of what somebody encrypted with the public key alone.

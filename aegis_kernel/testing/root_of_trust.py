@@ -29,6 +29,7 @@ from aegis_kernel.testing.keys import (
     refused,
     require_shut,
 )
+from aegis_kernel.testing.root_of_trust_many import ManyLaws
 from aegis_kernel.testing.root_of_trust_public import EncapsulationLaws, PublicKeyLaws
 from aegis_kernel.testing.root_of_trust_secrets import SecretLaws
 from aegis_kernel.testing.root_of_trust_signatures import SignatureFormLaws
@@ -38,7 +39,9 @@ AES = [spec for spec in SPECS if spec.algorithm is Algorithm.AES]
 every_aes = pytest.mark.parametrize("spec", AES, ids=lambda spec: spec.name)
 
 
-class RootOfTrustConformance(SecretLaws, SignatureFormLaws, PublicKeyLaws, EncapsulationLaws):
+class RootOfTrustConformance(
+    SecretLaws, SignatureFormLaws, PublicKeyLaws, EncapsulationLaws, ManyLaws
+):
     """Override `root_of_trust`; run with pytest-asyncio in auto mode.
 
     Keys are made once and opened by every root that the fixture gives, as after a restart: build

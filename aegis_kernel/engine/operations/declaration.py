@@ -9,6 +9,7 @@ import msgspec
 
 from aegis_kernel.domain.alias import Alias
 from aegis_kernel.domain.audit import SUCCESS, Mode, Severity
+from aegis_kernel.domain.errors import AegisError
 from aegis_kernel.domain.events import Event
 from aegis_kernel.domain.key import Key, KeyId
 from aegis_kernel.domain.lifecycle import Operation
@@ -72,6 +73,10 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     mode: Mode | None = None
     further: tuple[Effect, ...] = ()
     item_outcomes: tuple[str, ...] = ()
+
+
+# What an item of a batch came to.
+Ended = Effect | AegisError
 
 
 class Further(msgspec.Struct, Generic[Request], frozen=True):

@@ -11,6 +11,7 @@ from aegis_kernel.domain.context import canonical_bytes
 from aegis_kernel.domain.errors import BadRequestError
 from aegis_kernel.domain.key import Key
 from aegis_kernel.domain.lifecycle import Operation
+from aegis_kernel.domain.secret import Secret
 from aegis_kernel.domain.signature import MessageType, require_form
 from aegis_kernel.engine.operations import interop
 from aegis_kernel.engine.operations.ciphertexts import named_version, raw_version
@@ -22,6 +23,7 @@ from aegis_kernel.spi.root_of_trust import OpenKey
 
 if TYPE_CHECKING:
     from aegis_kernel.engine.bench import Bench
+    from aegis_kernel.engine.opened import Opened
 
 
 async def _verify(bench: Bench, caller: Caller, key: Key | None, request: Verify) -> Effect:
@@ -67,6 +69,12 @@ async def _decrypt(bench: Bench, caller: Caller, key: Key | None, request: Decry
         plaintext = await opened.key.decrypt(
             header, request.ciphertext[len(header) :], canonical_bytes(request.context)
         )
+    return decrypted(key, opened, plaintext)
+
+
+def decrypted(key: Key, opened: Opened, plaintext: Secret) -> Effect:
+    """Return the effect of having decrypted."""
+    algorithm = str(key.spec.encryption_algorithm)
     return Effect(
         answer=Decrypted(plaintext, algorithm, opened.version),
         key_version=opened.version,

@@ -17,6 +17,7 @@ from aegis_kernel.engine.operations.require import require, require_context_wher
 
 if TYPE_CHECKING:
     from aegis_kernel.engine.bench import Bench
+    from aegis_kernel.engine.opened import Opened
 
 WRAP_LEAST_BYTES = 16
 WRAP_MOST_BYTES = 4096
@@ -43,6 +44,16 @@ async def _sign(bench: Bench, caller: Caller, key: Key | None, request: Sign) ->
 
 async def _encrypt(bench: Bench, caller: Caller, key: Key | None, request: Encrypt) -> Effect:
     key = require(key)
+    require_encryptable(key, request)
+    opened = await bench.open(key, key.current_version)
+    context = canonical_bytes(request.context)
+    return encrypted(
+        key, opened, await opened.key.encrypt(opened.data_header, request.plaintext, context)
+    )
+
+
+def require_encryptable(key: Key, request: Encrypt) -> None:
+    """Raise BadRequestError unless `key` can encrypt this."""
     algorithm = key.spec.encryption_algorithm
     if algorithm is None:
         raise BadRequestError(_cannot_encrypt(key.spec))
@@ -53,12 +64,15 @@ async def _encrypt(bench: Bench, caller: Caller, key: Key | None, request: Encry
             f"{algorithm} under this key takes at most {most} bytes; encrypt longer data with an "
             "AES key"
         )
-    version = key.current_version
-    opened = await bench.open(key, version)
-    header = opened.data_header
-    body = await opened.key.encrypt(header, request.plaintext, canonical_bytes(request.context))
+
+
+def encrypted(key: Key, opened: Opened, body: bytes) -> Effect:
+    """Return the effect of having encrypted; `body` is what follows the header."""
+    algorithm = str(key.spec.encryption_algorithm)
     return Effect(
-        answer=Encrypted(header + body, algorithm, version), key_version=version, alg=algorithm
+        answer=Encrypted(opened.data_header + body, algorithm, opened.version),
+        key_version=opened.version,
+        alg=algorithm,
     )
 
 

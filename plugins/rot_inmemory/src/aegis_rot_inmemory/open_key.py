@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from aegis_kernel import (
     NOT_AUTHENTIC,
+    AegisError,
     AgreementAlgorithm,
     BadRequestError,
     Binding,
@@ -25,6 +26,7 @@ from aegis_rot_inmemory import suite
 from aegis_rot_inmemory.agreement import agree
 from aegis_rot_inmemory.generation import COMPANIONS
 from aegis_rot_inmemory.signing import Signer
+from aegis_rot_inmemory.suite_many import seal_many, unseal_many
 
 
 class SigningKey(OpenKey):
@@ -131,6 +133,18 @@ class AesKey(SigningKey):
     async def decrypt(self, header: bytes, body: bytes, context: bytes) -> Secret:
         admit_own(header, self._data_header)
         return Secret(suite.unseal(self._key.reveal(), header, body, context))
+
+    async def encrypt_many(
+        self, header: bytes, items: Sequence[tuple[Secret, bytes]]
+    ) -> Sequence[bytes | AegisError]:
+        require_own(header, self._data_header)
+        return seal_many(self._key.reveal(), header, items)
+
+    async def decrypt_many(
+        self, header: bytes, items: Sequence[tuple[bytes, bytes]]
+    ) -> Sequence[Secret | AegisError]:
+        admit_own(header, self._data_header)
+        return unseal_many(self._key.reveal(), header, items)
 
     async def wrap(self, header: bytes, key_bytes: Secret, context: bytes) -> bytes:
         require_own(header, self._wrap_header)

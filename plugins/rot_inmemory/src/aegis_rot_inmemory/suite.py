@@ -14,7 +14,8 @@
     data  = AES-GCM(K, nonce, plaintext, AAD = the 120 bytes ‖ context)
     wrap  = AES-KWP(K, key bytes)
 
-Every message has its own K, so no count of messages wears a key out. C commits to the key, and
+Every message has its own K, or shares it with those of its context in one batch, under nonces that
+count (suite_many.py); so no count of messages wears a key out. C commits to the key, and
 vouches for salt, header and tag. A context that does not make this tag is therefore the wrong
 context, and everything else that fails is damage or forgery.
 """
@@ -84,9 +85,8 @@ def unseal(key: bytes, header: bytes, body: bytes, context: bytes) -> bytes:
     Raises DecryptionFailedError: CONTEXT_MISMATCH when only the context is another, else
     NOT_AUTHENTIC.
     """
-    if len(body) < _CIPHERTEXT + _GCM_TAG_BYTES:
-        raise DecryptionFailedError(NOT_AUTHENTIC, reason="ciphertext is cut short")
-    message_key = _admit(key, header, body, context)
+    require_whole(body)
+    message_key = admit(key, header, body, context)
     aad = header + body[:_CIPHERTEXT] + context
     try:
         return AESGCM(message_key).decrypt(body[_NONCE:_ZEROS], body[_CIPHERTEXT:], aad)
@@ -99,7 +99,7 @@ def is_made_under(key: bytes, header: bytes, body: bytes, context: bytes) -> boo
     if len(body) < _CIPHERTEXT + _GCM_TAG_BYTES:
         return False
     try:
-        _admit(key, header, body, context)
+        admit(key, header, body, context)
     except DecryptionFailedError:
         return False
     return True
@@ -123,13 +123,35 @@ def unwrap(key: bytes, header: bytes, body: bytes, context: bytes) -> bytes:
     wrapped = body[_CIPHERTEXT:]
     if not WRAP_LEAST_BYTES <= len(wrapped) - _KWP_BYTES <= WRAP_MOST_BYTES:
         raise DecryptionFailedError(NOT_AUTHENTIC, reason="wrapped key has an impossible length")
-    wrapping_key = _admit(key, header, body, context)
+    wrapping_key = admit(key, header, body, context)
     if any(body[_NONCE:_ZEROS]):
         raise DecryptionFailedError(NOT_AUTHENTIC, reason="wrapped key with a nonce")
     try:
         return aes_key_unwrap_with_padding(wrapping_key, wrapped)
     except InvalidUnwrap:
         raise DecryptionFailedError(NOT_AUTHENTIC, reason="wrapped key is damaged") from None
+
+
+def begin_shared(
+    key: bytes, header: bytes, context: bytes, salt: bytes
+) -> tuple[bytes, bytes, bytes]:
+    """Return (K, what stands before the nonce, what stands after it) for messages of one salt.
+
+    The caller uses no nonce twice under that K.
+    """
+    message_key, prefix = _begin(key, header, context, salt, _NO_NONCE)
+    return message_key, prefix[:_NONCE], prefix[_ZEROS:]
+
+
+def split(body: bytes) -> tuple[bytes, bytes, bytes, bytes]:
+    """Return what stands before the nonce, the nonce, the zeros after it, and the ciphertext."""
+    return body[:_NONCE], body[_NONCE:_ZEROS], body[_ZEROS:_CIPHERTEXT], body[_CIPHERTEXT:]
+
+
+def require_whole(body: bytes) -> None:
+    """Raise DecryptionFailedError for a body too short to be one."""
+    if len(body) < _CIPHERTEXT + _GCM_TAG_BYTES:
+        raise DecryptionFailedError(NOT_AUTHENTIC, reason="ciphertext is cut short")
 
 
 def _begin(
@@ -141,7 +163,7 @@ def _begin(
     return message_key, salt + commitment + tag + nonce + _ZERO_BYTES
 
 
-def _admit(key: bytes, header: bytes, body: bytes, context: bytes) -> bytes:
+def admit(key: bytes, header: bytes, body: bytes, context: bytes) -> bytes:
     """Return K if the prefix is whole and made under this key, for this header and context."""
     salt, tag = body[:_COMMITMENT], body[_TAG:_NONCE]
     message_key, commitment = _message_key(key, salt, header, tag)
