@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
+from typing import final
 
 import msgspec
 
@@ -16,6 +17,8 @@ RESERVED = "aegis/"
 _is_name = re.compile(PATTERN).fullmatch
 
 
+# Final, so that the hot path may ask `type(x) is Alias`: isinstance of a Struct costs 0.3 µs.
+@final
 class Alias(msgspec.Struct, frozen=True, gc=False):
     """The name of an alias: 1 to 128 of A-Z a-z 0-9 / _ . -, not beginning with `aegis/`."""
 

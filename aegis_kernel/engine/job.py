@@ -91,7 +91,7 @@ def expects_of(view: View) -> dict[str, int]:
 
 
 def id_of(job: Job, view: View) -> KeyId | None:
-    if isinstance(job.key_id, Alias):
+    if type(job.key_id) is Alias:
         return view.key.id if view.key is not None else None
     return job.key_id
 

@@ -107,7 +107,7 @@ class Pipeline:
             outcome = error.code
             raise
         finally:
-            known = None if isinstance(key_id, Alias) else key_id
+            known = None if type(key_id) is Alias else key_id
             self._observers.end(watch, outcome, caller.principal, known, items)
 
     async def try_out(
@@ -163,7 +163,7 @@ class Pipeline:
         if key_id is None:
             return _NO_VIEW
         fresh = not job.declaration.recorded
-        if isinstance(key_id, Alias):
+        if type(key_id) is Alias:
             return await self._aliases.view(key_id, fresh=fresh)
         return await self._streams.view(key_id, fresh=fresh)
 
@@ -277,7 +277,7 @@ class Pipeline:
 
     async def _commit(self, entry: Entry) -> Conflict | None:
         verdict = await self._committer.commit(entry)
-        return verdict if isinstance(verdict, Conflict) else None
+        return verdict if type(verdict) is Conflict else None
 
     def _learn(self, before: View, after: View) -> None:
         if after is before or after.key is None:
