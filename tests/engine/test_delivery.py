@@ -56,7 +56,7 @@ async def write(journal: Journal, count: int) -> None:
     await journal.commit(entries)
 
 
-async def until(condition: Any, seconds: float = 5) -> None:
+async def until(condition: Any, seconds: float = 15) -> None:
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.01)
@@ -135,7 +135,7 @@ async def test_a_required_sink_far_behind_closes_commits_until_it_catches_up(
     await until(lambda: committer.closed_because)
     with pytest.raises(UnavailableError, match="audit sink"):
         await committer.commit(Entry(expects={}))
-    await until(lambda: committer.closed_because is None, 10)
+    await until(lambda: committer.closed_because is None, 20)
     assert len(sink.positions) == 11
     await together.aclose(0.1)
 
