@@ -1,4 +1,4 @@
-# make run · test · check · bench-floor · docs · lock · clean. Each sets up .venv first; python3 (3.11 or later) and make are enough.
+# make run · test · check · vectors · bench-floor · docs · lock · clean. Each sets up .venv first; python3 (3.11 or later) and make are enough.
 
 PYTHON  ?= python3
 WORKERS ?= 2
@@ -8,7 +8,7 @@ READY   := .venv/.ready
 PLUGINS := $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))
 EXAMPLES := $(wildcard docs/examples/*/src)
 
-.PHONY: run test check docs lock clean bench-floor
+.PHONY: run test check vectors docs lock clean bench-floor
 .DELETE_ON_ERROR:
 
 run: $(READY)
@@ -17,6 +17,10 @@ run: $(READY)
 # A file stays in one worker: its tests may share a server, and an order.
 test: $(READY)
 	@$(BIN)/pytest -n $(WORKERS) --dist loadfile
+
+# Published test vectors through our own code, file by file; 1 if one is judged wrongly.
+vectors: $(READY)
+	@$(BIN)/python -m tests.vectors.measure
 
 bench-floor: $(READY)  # needs wrk (Debian: wrk) and two cores
 	$(BIN)/python -m benchmarks.floor
@@ -29,11 +33,12 @@ check: $(READY)
 
 docs: $(READY)
 	@$(BIN)/python tools/ports.py > docs/ports.md
+	@$(BIN)/python -m tests.vectors.page > docs/vectors.md
 
 # Renews every pin. The lock holds names, versions and hashes only; uv.lock would hold addresses and stays ignored.
 lock: $(READY)
 	$(BIN)/uv lock --upgrade --quiet
-	$(BIN)/uv export --all-packages --all-extras --no-emit-workspace --no-header --no-annotate --quiet \
+	$(BIN)/uv export --all-packages --all-extras --group vectors --no-emit-workspace --no-header --no-annotate --quiet \
 		--output-file requirements.lock > /dev/null
 
 clean:

@@ -31,7 +31,12 @@ def agree(
     Raises BadRequestError unless `peer` is the DER of a point on the private key's curve.
     """
     shared = private.exchange(ec.ECDH(), _point(peer, private.curve))
-    return Secret(HKDF(_HASHES[algorithm], length_bytes, None, info).derive(shared))
+    return Secret(expand(algorithm, shared, info, length_bytes))
+
+
+def expand(algorithm: AgreementAlgorithm, shared: bytes, info: bytes, length_bytes: int) -> bytes:
+    """Return HKDF (RFC 5869, no salt) over a shared secret."""
+    return HKDF(_HASHES[algorithm], length_bytes, None, info).derive(shared)
 
 
 def _point(peer: bytes, curve: ec.EllipticCurve) -> ec.EllipticCurvePublicKey:

@@ -9,24 +9,29 @@ _SHA256 = hashes.SHA256()
 _COUNTER_MODE = Mode.CounterMode
 _COUNTER_FIRST = CounterLocation.BeforeFixed
 _COUNTER_BYTES = 4
-_LENGTH_BYTES = 4
 
 
 def derive(key: bytes, label: bytes, context: bytes, length: int) -> bytes:
     """Return `length` bytes: blocks of HMAC(key, [i]₃₂ ‖ label ‖ 00 ‖ context ‖ [8·length]₃₂).
 
-    The library writes the counter, the zero byte and the length. `label` must be a constant without
-    a zero byte, and every context under one label equally long: then no two inputs are the same.
+    `label` must be a constant without a zero byte, and every context under one label equally long:
+    then no two inputs are the same.
     """
+    fixed = b"".join((label, b"\x00", context, (8 * length).to_bytes(4, "big")))
+    return counter_mode(key, fixed, length)
+
+
+def counter_mode(key: bytes, fixed: bytes, length: int) -> bytes:
+    """Return `length` bytes: blocks of HMAC(key, [i]₃₂ ‖ fixed)."""
     # By position and from constants: two derivations are most of what a small message costs.
     return KBKDFHMAC(
         _SHA256,
         _COUNTER_MODE,
         length,
         _COUNTER_BYTES,
-        _LENGTH_BYTES,
-        _COUNTER_FIRST,
-        label,
-        context,
         None,
+        _COUNTER_FIRST,
+        None,
+        None,
+        fixed,
     ).derive(key)

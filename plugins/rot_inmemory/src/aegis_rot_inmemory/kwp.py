@@ -4,19 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cryptography.hazmat.primitives.keywrap import (
-    InvalidUnwrap,
-    aes_key_unwrap_with_padding,
-    aes_key_wrap_with_padding,
-)
-
 from aegis_kernel import NOT_AUTHENTIC, BadRequestError, DecryptionFailedError, Executor, Secret
 from aegis_rot_inmemory.open_key import SigningKey
 from aegis_rot_inmemory.signing import Signer
+from aegis_rot_inmemory.symmetric import KWP_BYTES, kwp_unwrap, kwp_wrap
 
 MOST_BYTES = 4096
 _LEAST_WRAPPED_BYTES = 16
-_OVERHEAD_BYTES = 8
 
 
 class KwpKey(SigningKey):
@@ -31,12 +25,9 @@ class KwpKey(SigningKey):
     async def wrap_rfc5649(self, key_bytes: Secret) -> bytes:
         if not 1 <= len(key_bytes) <= MOST_BYTES:
             raise BadRequestError(f"rfc5649 wraps 1 to {MOST_BYTES} bytes")
-        return aes_key_wrap_with_padding(self._key.reveal(), key_bytes.reveal())
+        return kwp_wrap(self._key.reveal(), key_bytes.reveal())
 
     async def unwrap_rfc5649(self, wrapped: bytes) -> Secret:
-        if not _LEAST_WRAPPED_BYTES <= len(wrapped) <= MOST_BYTES + _OVERHEAD_BYTES:
+        if not _LEAST_WRAPPED_BYTES <= len(wrapped) <= MOST_BYTES + KWP_BYTES:
             raise DecryptionFailedError(NOT_AUTHENTIC, reason="impossible length")
-        try:
-            return Secret(aes_key_unwrap_with_padding(self._key.reveal(), wrapped))
-        except InvalidUnwrap:
-            raise DecryptionFailedError(NOT_AUTHENTIC, reason="wrapped key is damaged") from None
+        return Secret(kwp_unwrap(self._key.reveal(), wrapped))

@@ -25,15 +25,8 @@ from __future__ import annotations
 import os
 from hmac import compare_digest
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.hmac import HMAC
-from cryptography.hazmat.primitives.keywrap import (
-    InvalidUnwrap,
-    aes_key_unwrap_with_padding,
-    aes_key_wrap_with_padding,
-)
 
 from aegis_kernel import (
     CONTEXT_MISMATCH,
@@ -44,6 +37,14 @@ from aegis_kernel import (
     Suite,
 )
 from aegis_rot_inmemory.kdf import derive
+from aegis_rot_inmemory.symmetric import (
+    GCM_TAG_BYTES,
+    KWP_BYTES,
+    gcm_decrypt,
+    gcm_encrypt,
+    kwp_unwrap,
+    kwp_wrap,
+)
 
 SUITE = Suite(number=1, prefix_bytes=120)
 
@@ -57,8 +58,6 @@ _NONCE = 80
 _ZEROS = 92
 _CIPHERTEXT = SUITE.prefix_bytes - HEADER_BYTES
 
-_GCM_TAG_BYTES = 16
-_KWP_BYTES = 8
 # RFC 5649 takes neither nonce nor AAD: where GCM's nonce stands, a wrap has zeros, and they are checked.
 _NO_NONCE = bytes(12)
 _ZERO_BYTES = bytes(3)
@@ -76,7 +75,7 @@ def seal(key: bytes, header: bytes, plaintext: bytes, context: bytes) -> bytes:
     salt, nonce = fresh[:32], fresh[32:]
     message_key, prefix = _begin(key, header, context, salt, nonce)
     aad = header + prefix + context
-    return prefix + AESGCM(message_key).encrypt(nonce, plaintext, aad)
+    return prefix + gcm_encrypt(message_key, nonce, plaintext, aad)
 
 
 def unseal(key: bytes, header: bytes, body: bytes, context: bytes) -> bytes:
@@ -88,15 +87,12 @@ def unseal(key: bytes, header: bytes, body: bytes, context: bytes) -> bytes:
     require_whole(body)
     message_key = admit(key, header, body, context)
     aad = header + body[:_CIPHERTEXT] + context
-    try:
-        return AESGCM(message_key).decrypt(body[_NONCE:_ZEROS], body[_CIPHERTEXT:], aad)
-    except InvalidTag:
-        raise DecryptionFailedError(NOT_AUTHENTIC, reason="ciphertext is damaged") from None
+    return gcm_decrypt(message_key, body[_NONCE:_ZEROS], body[_CIPHERTEXT:], aad)
 
 
 def is_made_under(key: bytes, header: bytes, body: bytes, context: bytes) -> bool:
     """Return whether `key` made this for `header` and `context`; the ciphertext is not looked at."""
-    if len(body) < _CIPHERTEXT + _GCM_TAG_BYTES:
+    if len(body) < _CIPHERTEXT + GCM_TAG_BYTES:
         return False
     try:
         admit(key, header, body, context)
@@ -115,21 +111,18 @@ def wrap(key: bytes, header: bytes, key_bytes: bytes, context: bytes) -> bytes:
             f"wrap takes a key of {WRAP_LEAST_BYTES} to {WRAP_MOST_BYTES} bytes; encrypt takes data"
         )
     wrapping_key, prefix = _begin(key, header, context, os.urandom(32), _NO_NONCE)
-    return prefix + aes_key_wrap_with_padding(wrapping_key, key_bytes)
+    return prefix + kwp_wrap(wrapping_key, key_bytes)
 
 
 def unwrap(key: bytes, header: bytes, body: bytes, context: bytes) -> bytes:
     """Return the key bytes of what `wrap` made. Raises as `unseal` does."""
     wrapped = body[_CIPHERTEXT:]
-    if not WRAP_LEAST_BYTES <= len(wrapped) - _KWP_BYTES <= WRAP_MOST_BYTES:
+    if not WRAP_LEAST_BYTES <= len(wrapped) - KWP_BYTES <= WRAP_MOST_BYTES:
         raise DecryptionFailedError(NOT_AUTHENTIC, reason="wrapped key has an impossible length")
     wrapping_key = admit(key, header, body, context)
     if any(body[_NONCE:_ZEROS]):
         raise DecryptionFailedError(NOT_AUTHENTIC, reason="wrapped key with a nonce")
-    try:
-        return aes_key_unwrap_with_padding(wrapping_key, wrapped)
-    except InvalidUnwrap:
-        raise DecryptionFailedError(NOT_AUTHENTIC, reason="wrapped key is damaged") from None
+    return kwp_unwrap(wrapping_key, wrapped)
 
 
 def begin_shared(
@@ -150,7 +143,7 @@ def split(body: bytes) -> tuple[bytes, bytes, bytes, bytes]:
 
 def require_whole(body: bytes) -> None:
     """Raise DecryptionFailedError for a body too short to be one."""
-    if len(body) < _CIPHERTEXT + _GCM_TAG_BYTES:
+    if len(body) < _CIPHERTEXT + GCM_TAG_BYTES:
         raise DecryptionFailedError(NOT_AUTHENTIC, reason="ciphertext is cut short")
 
 
