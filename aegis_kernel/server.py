@@ -1,4 +1,4 @@
-"""`aegis-server`: serve (default), plugins, check, token mint."""
+"""`aegis-server`: serve (default), plugins, check, token mint, master."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from functools import partial
 
 import uvloop
 
+from aegis_kernel.commands import master
+from aegis_kernel.commands.admin_socket import AdminSocket
 from aegis_kernel.domain.errors import BootError
 from aegis_kernel.engine.kernel import Kernel
 from aegis_kernel.engine.loader import installed_plugins
@@ -74,7 +76,12 @@ def _parser() -> argparse.ArgumentParser:
     mint.add_argument("--kind", choices=("human", "service"), default="human")
     mint.add_argument("--ttl", type=_duration, default=3600.0, help="30s, 15m, 1h, 7d (default 1h)")
     mint.set_defaults(verb=_mint)
+    master.add_verbs(verbs, _settings)
     return parser
+
+
+def _settings() -> Settings:
+    return Settings.from_env(os.environ)
 
 
 def _duration(text: str) -> float:
@@ -99,7 +106,7 @@ def _plugins(options: argparse.Namespace) -> int:
 
 
 def _mint(options: argparse.Namespace) -> int:
-    kernel = Kernel(Settings.from_env(os.environ))
+    kernel = Kernel(_settings())
     for authenticator in kernel.providers.authenticators.values():
         if isinstance(authenticator, TokenIssuer):
             groups = frozenset(options.group)
@@ -116,7 +123,7 @@ def _mint(options: argparse.Namespace) -> int:
 
 def _check(options: argparse.Namespace) -> int:
     async def look() -> int:
-        async with Kernel(Settings.from_env(os.environ)) as kernel:
+        async with Kernel(_settings()) as kernel:
             report = await kernel.health()
             for component in report.components:
                 detail = f": {component.detail}" if component.detail else ""
@@ -128,7 +135,7 @@ def _check(options: argparse.Namespace) -> int:
 
 def _serve(options: argparse.Namespace) -> int:
     started = time.monotonic()
-    settings = Settings.from_env(os.environ)
+    settings = _settings()
     sys.setswitchinterval(SWITCH_SECONDS)
     return uvloop.run(_serve_until_told(settings, started))
 
@@ -141,7 +148,8 @@ async def _serve_until_told(settings: Settings, began: float) -> int:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, _drain, kernel, listener)
-        await listener.serve()
+        async with AdminSocket(kernel, settings.data_dir):
+            await listener.serve()
         return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import msgspec
@@ -13,6 +14,8 @@ from aegis_kernel.spi.journal import Append, Committed, Conflict, Entry, Journal
 from aegis_kernel.spi.root_of_trust import MaterialKeeper, RootOfTrust
 
 STREAM = "system/master"
+
+_log = logging.getLogger("aegis")
 
 Commit = Callable[[Entry], Awaitable[Committed | Conflict]]
 
@@ -62,6 +65,10 @@ class Masters:
                 )
         if not await self.adopt("the boot"):
             raise BootError("another server is booting on this journal; start this one again")
+        if self.known.older or any(len(_held(root)) > 1 for root in self._roots.values()):
+            _log.warning(
+                "a rotation of the master key was cut off: `aegis-server master rotate` finishes it"
+            )
 
     async def adopt(self, asked_by: str) -> bool:
         """Make the roots' newest master keys the journal's; return False if the stream has moved.

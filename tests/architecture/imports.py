@@ -20,7 +20,8 @@ LAYERS: Mapping[str, frozenset[str]] = {
     "rest": frozenset({"domain", "spi", "engine", "rest"}),
     "testing": frozenset({"domain", "spi", "testing"}),
     "listener": frozenset({"domain"}),
-    "server": frozenset({"domain", "spi", "engine", "rest", "listener", "server"}),
+    "commands": frozenset({"domain", "spi", "engine", "commands"}),
+    "server": frozenset({"domain", "spi", "engine", "rest", "listener", "commands", "server"}),
 }
 
 # Every third-party package has one home: the modules under this name, and nowhere else.

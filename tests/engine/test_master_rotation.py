@@ -27,14 +27,15 @@ from tests.support.kernel import ALICE, settings
 
 AES = KeySpec(name="demo", algorithm=Algorithm.AES, size_bits=128)
 
+# Not in dev mode, where every key has companions that take long to make.
+REAL = {
+    "AEGIS_AUTH_KIND": "hmac",
+    "AEGIS_AUTH_HMAC_SECRET": "0123456789abcdefghijklmnopqrstuvwxyz",
+}
+
 
 def kernel_at(data: Path) -> Kernel:
-    # Not in dev mode, where every key has companions that take long to make.
-    real = {
-        "AEGIS_AUTH_KIND": "hmac",
-        "AEGIS_AUTH_HMAC_SECRET": "0123456789abcdefghijklmnopqrstuvwxyz",
-    }
-    return Kernel(settings(data, AEGIS_JOURNAL_KIND="sqlite", **real))
+    return Kernel(settings(data, AEGIS_JOURNAL_KIND="sqlite", **REAL))
 
 
 async def make_keys(kernel: Kernel, number: int) -> dict[KeyId, bytes]:
