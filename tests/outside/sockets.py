@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from http.client import HTTPException, HTTPResponse
 from urllib.parse import urlsplit
 
@@ -28,6 +29,8 @@ class Line:
         self._address = (where.hostname or "", where.port or 0)
         self._seconds = seconds
         self._socket: socket.socket | None = None
+        self._sent = b""
+        self._began = 0.0
 
     def ask(self, request: bytes) -> Answer | None:
         """Send exactly these bytes; return the answer, or None if the line was closed without one.
@@ -35,25 +38,27 @@ class Line:
         Raises TimeoutError after `seconds`.
         """
         is_fresh = self._socket is None
-        answer = self._exchange(request)
+        self.send(request)
+        answer = self.hear()
         if answer is None and not is_fresh:  # closed since the answer before
-            answer = self._exchange(request)
+            self.send(request)
+            answer = self.hear()
         return answer
 
-    def close(self) -> None:
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
-
-    def _exchange(self, request: bytes) -> Answer | None:
+    def send(self, request: bytes) -> None:
+        """Send exactly these bytes, as far as they are taken."""
         if self._socket is None:
             self._socket = socket.create_connection(self._address, self._seconds)
-        began = time.monotonic()
+        self._sent = request
+        self._began = time.monotonic()
+        with suppress(ConnectionError):  # refused before all was sent: what was said of it comes
+            self._socket.sendall(request)
+
+    def hear(self) -> Answer | None:
+        """Return the answer to what was sent last, or None if the line was closed without one."""
+        assert self._socket is not None
         try:
-            _send(self._socket, request)
-            response = HTTPResponse(
-                self._socket, method=request.split(b" ", 1)[0].decode("latin-1")
-            )
+            response = HTTPResponse(self._socket, method=_method(self._sent))
             response.begin()
             body = response.read()
         except (ConnectionError, HTTPException):
@@ -62,7 +67,12 @@ class Line:
         if response.will_close:
             self.close()
         headers = {name.lower(): value for name, value in response.getheaders()}
-        return Answer(response.status, headers, body, time.monotonic() - began)
+        return Answer(response.status, headers, body, time.monotonic() - self._began)
+
+    def close(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
 
 
 def request(
@@ -80,9 +90,5 @@ def _bytes(text: bytes | str) -> bytes:
     return text if isinstance(text, bytes) else text.encode()
 
 
-def _send(line: socket.socket, data: bytes) -> None:
-    try:
-        line.sendall(data)
-    except ConnectionError:
-        # Refused before all was sent: what it said of that is still to be read.
-        return
+def _method(sent: bytes) -> str:
+    return sent.split(b" ", 1)[0].decode("latin-1")

@@ -66,6 +66,10 @@ class Server:
     def terminate(self, seconds: float = 20) -> int:
         """SIGTERM, and return the exit code."""
         self.process.send_signal(signal.SIGTERM)
+        return self.wait(seconds)
+
+    def wait(self, seconds: float = 20) -> int:
+        """Wait until it has ended by itself, and return the exit code."""
         self.process.wait(seconds)
         self._finish()
         return self.process.returncode
@@ -74,6 +78,8 @@ class Server:
         """End it in whatever state it is."""
         if self.process.poll() is None:
             self.kill()
+        else:
+            self._finish()
 
     def _finish(self) -> None:
         self.process.wait(10)
