@@ -50,6 +50,14 @@ from aegis_kernel.spi.authenticator import Authenticated, Authenticator, Headers
 from aegis_kernel.spi.authorizer import Authorizer, Decision
 from aegis_kernel.spi.context import Clock, Executor, PluginContext
 from aegis_kernel.spi.hooks import SPI_VERSION, NoSettings, Plugin, hookimpl
+from aegis_kernel.spi.imports import (
+    Imported,
+    PlainImport,
+    PublicImport,
+    TokenBinding,
+    WrappedImport,
+    WrappingKey,
+)
 from aegis_kernel.spi.journal import (
     Append,
     Attributes,
@@ -126,6 +134,7 @@ __all__ = [
     "Health",
     "IdempotencyRow",
     "IllegalOperationError",
+    "Imported",
     "InternalError",
     "Journal",
     "JournalBackup",
@@ -153,6 +162,7 @@ __all__ = [
     "Page",
     "ParameterSet",
     "PermissionDeniedError",
+    "PlainImport",
     "Plugin",
     "PluginContext",
     "PluginContractError",
@@ -160,6 +170,7 @@ __all__ = [
     "Principal",
     "PrincipalKind",
     "Provider",
+    "PublicImport",
     "PutMaterial",
     "Query",
     "Record",
@@ -175,11 +186,14 @@ __all__ = [
     "Stored",
     "Suite",
     "Telemetry",
+    "TokenBinding",
     "TokenIssuer",
     "TooManyRequestsError",
     "UnauthorizedError",
     "UnavailableError",
     "Usage",
+    "WrappedImport",
+    "WrappingKey",
     "canonical_bytes",
     "hookimpl",
     "is_subject",

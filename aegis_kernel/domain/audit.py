@@ -22,6 +22,7 @@ _RENAMED: Mapping[Operation, str] = {
     Operation.DEACTIVATE: "KeyDeactivated",
     Operation.DISABLE: "KeyDisabled",
     Operation.ENABLE: "KeyEnabled",
+    Operation.IMPORT: "KeyImported",
     Operation.SCHEDULE_DESTRUCTION: "KeyDestructionScheduled",
     Operation.CANCEL_DESTRUCTION: "KeyDestructionCancelled",
     Operation.DESTROY: "KeyDestroyed",

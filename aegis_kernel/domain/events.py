@@ -44,6 +44,13 @@ class KeyRotated(_Event, frozen=True, tag="KeyRotated"):
     reason: str | None = None
 
 
+class KeyImported(_Event, frozen=True, tag="KeyImported"):
+    """A version whose material came from outside; it takes the key's own state."""
+
+    version: int
+    root_of_trust: str
+
+
 class KeyCompromised(_Event, frozen=True, tag="KeyCompromised"):
     reason: str
 
@@ -96,6 +103,7 @@ Event = (
     | KeyActivated
     | KeyDeactivated
     | KeyRotated
+    | KeyImported
     | KeyCompromised
     | KeyDisabled
     | KeyEnabled
@@ -153,6 +161,15 @@ def _deactivated(key: Key, event: KeyDeactivated | DestructionScheduled) -> Key:
 def _rotated(key: Key, event: KeyRotated) -> Key:
     added = KeyVersion(event.version, KeyState.ACTIVE, event.at, event.root_of_trust)
     return replace(key, versions=(*_with_current(key, KeyState.DEACTIVATED), added))
+
+
+def _imported(key: Key, event: KeyImported) -> Key:
+    # Nothing leads from PreActive to Deactivated (KMIP 2.1 §4.57): a version that was replaced before
+    # anyone could use it stays PreActive, and is never used.
+    active = key.state is KeyState.ACTIVE
+    before = _with_current(key, KeyState.DEACTIVATED) if active else key.versions
+    added = KeyVersion(event.version, key.state, event.at, event.root_of_trust, imported=True)
+    return replace(key, versions=(*before, added))
 
 
 def _compromised(key: Key, event: KeyCompromised) -> Key:
@@ -223,6 +240,7 @@ _FOLDS: Mapping[type[Any], Callable[[Key, Any], Key]] = {
     KeyActivated: _activated,
     KeyDeactivated: _deactivated,
     KeyRotated: _rotated,
+    KeyImported: _imported,
     KeyCompromised: _compromised,
     KeyDisabled: lambda key, event: replace(key, disabled=True),
     KeyEnabled: lambda key, event: replace(key, disabled=False),

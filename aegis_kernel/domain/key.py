@@ -39,6 +39,7 @@ class KeyVersion(msgspec.Struct, frozen=True, array_like=True):
     root_of_trust: str
     compromised_at: datetime | None = None
     reason: str | None = None
+    imported: bool = False
 
     @property
     def is_processable(self) -> bool:

@@ -45,6 +45,8 @@ class Operation(StrEnum):
     SCHEDULE_DESTRUCTION = "ScheduleDestruction"
     CANCEL_DESTRUCTION = "CancelDestruction"
     DESTROY = "Destroy"
+    CREATE_IMPORT_TOKEN = "CreateImportToken"  # noqa: S105 - a name
+    IMPORT = "Import"
     SIGN = "Sign"
     VERIFY = "Verify"
     ENCRYPT = "Encrypt"
@@ -170,6 +172,9 @@ LAW: Mapping[Operation, Rule] = MappingProxyType(
         Operation.RESTORE: Rule("restore", frozenset()),
         Operation.LIST_ALIASES: Rule("list the aliases of", frozenset()),
         Operation.AUTHENTICATE: Rule("authenticate", frozenset()),
+        # import
+        Operation.CREATE_IMPORT_TOKEN: Rule("import into", _PRE_ACTIVE | _ACTIVE),
+        Operation.IMPORT: Rule("import into", _PRE_ACTIVE | _ACTIVE),
         # reads
         Operation.GET: Rule("get", _ANY, True, Scheduled.EITHER),
         Operation.GET_PUBLIC_KEY: Rule("get the public key of", _LIVE, True, Scheduled.EITHER),
@@ -248,8 +253,11 @@ def _permit(key: Key, operation: Operation, rule: Rule) -> None:
 def permit_version(
     version: KeyVersion, operation: Operation | None = None, *, remedy: str = ""
 ) -> None:
-    """Raise IllegalOperationError if that version is Compromised: it then does nothing any more."""
-    if version.state is KeyState.COMPROMISED:
+    """Raise IllegalOperationError if that version is Compromised, and so does nothing any more; or
+    PreActive still, which it stays when an import replaced it, and can only be compromised.
+    """
+    unused = version.state is KeyState.PRE_ACTIVE and operation is not Operation.COMPROMISE
+    if version.state is KeyState.COMPROMISED or unused:
         phrase = LAW[operation].phrase if operation is not None else "use"
         raise IllegalOperationError(
             f"Cannot {phrase} version {version.number} in state {version.state}{remedy}",

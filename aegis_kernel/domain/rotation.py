@@ -26,7 +26,8 @@ class RotationPolicy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
 def next_rotation(key: Key) -> datetime | None:
     """Return when the period of the current version ends, or None where no period runs.
 
-    A period runs while the key is Active, neither disabled nor scheduled for destruction.
+    A period runs while the key is Active, neither disabled nor scheduled for destruction, and its
+    current version was made here: an imported one is its owner's to replace.
     """
     policy = key.rotation_policy
     if policy is None or policy.period_days is None or not _may_rotate(key):
@@ -56,4 +57,5 @@ def is_used_up(key: Key, protections: int) -> bool:
 
 
 def _may_rotate(key: Key) -> bool:
-    return key.state is KeyState.ACTIVE and not key.disabled and key.destroy_at is None
+    live = key.state is KeyState.ACTIVE and not key.disabled and key.destroy_at is None
+    return live and not key.versions[-1].imported

@@ -45,6 +45,7 @@ class Bench:
         aliases: Aliases,
         usage: UsageCounter,
         destruction: Destruction,
+        dev_mode: bool,
     ) -> None:
         self._clock = clock
         self._roots = roots
@@ -55,6 +56,7 @@ class Bench:
         self.aliases = aliases
         self.usage = usage
         self.destruction = destruction
+        self.dev_mode = dev_mode
 
     def now(self) -> datetime:
         """Return the wall clock, UTC, in whole milliseconds."""
@@ -111,6 +113,13 @@ class Bench:
                 reason=f"add {name} to AEGIS_ROT_KIND",
             )
         return await root.generate_pair(spec)
+
+    def importing_root(self, key: Key) -> tuple[str, RootOfTrust]:
+        """Return the root of trust that takes imports into `key`: that of its newest version."""
+        name = self.root_for(key.spec, key.versions[-1].root_of_trust)
+        if not self._roots[name].supports(key.spec, Operation.IMPORT):
+            raise BadRequestError(f"The root of trust {name} does not import such keys")
+        return name, self._roots[name]
 
     async def destroy_material(self, key: Key) -> None:
         """Have each version's root destroy what it holds itself."""

@@ -139,6 +139,7 @@ class Kernel:
             aliases=aliases,
             usage=self.usage,
             destruction=Destruction(settings.destroy_days, 0 if self.settings.dev_mode else 7),
+            dev_mode=self.settings.dev_mode,
         )
         self.pipeline = Pipeline(
             bench=bench,

@@ -28,11 +28,16 @@ _EXAMPLE_COMPROMISED = VersionView(
     state=KeyState.COMPROMISED,
     created_at=_EXAMPLE_TIME,
     root_of_trust="inmemory",
+    imported=False,
     compromised_at=_EXAMPLE_TIME,
     reason=_LEAKED,
 )
 _EXAMPLE_CURRENT = VersionView(
-    version=2, state=KeyState.ACTIVE, created_at=_EXAMPLE_TIME, root_of_trust="inmemory"
+    version=2,
+    state=KeyState.ACTIVE,
+    created_at=_EXAMPLE_TIME,
+    root_of_trust="inmemory",
+    imported=False,
 )
 
 LIST_VERSIONS = Endpoint(

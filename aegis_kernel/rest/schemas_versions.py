@@ -16,6 +16,7 @@ class VersionView(Wire, frozen=True):
     state: KeyState
     created_at: datetime
     root_of_trust: str
+    imported: bool
     compromised_at: datetime | UnsetType = UNSET
     reason: str | UnsetType = UNSET
 
@@ -39,6 +40,7 @@ def version_view(version: KeyVersion) -> VersionView:
         state=version.state,
         created_at=wire_time(version.created_at),
         root_of_trust=version.root_of_trust,
+        imported=version.imported,
         compromised_at=wire_time_or_unset(version.compromised_at),
         reason=or_unset(version.reason),
     )

@@ -5,48 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
-import msgspec
-
 from aegis_kernel.domain.ciphertext import Suite
 from aegis_kernel.domain.errors import AegisError, BadRequestError
-from aegis_kernel.domain.key import KeyId
 from aegis_kernel.domain.lifecycle import Operation
 from aegis_kernel.domain.secret import Secret
 from aegis_kernel.domain.signature import SignatureFormat
 from aegis_kernel.domain.spec import AgreementAlgorithm, KeySpec, MacAlgorithm, SignatureAlgorithm
+from aegis_kernel.spi.imports import Imported, TokenBinding, WrappingKey
+from aegis_kernel.spi.material import Binding, Encapsulated, KeyPair, Material
 from aegis_kernel.spi.provider import Provider
 
-
-class Binding(msgspec.Struct, frozen=True):
-    """What material is bound to: it must not open for another key, version or spec."""
-
-    key_id: KeyId
-    version: int
-    spec: KeySpec
-
-
-class Material(msgspec.Struct, frozen=True):
-    """What a root of trust returns per version and the journal stores.
-
-    `wrapped` is opaque to the kernel: sealed bytes, or a handle such as an ARN; never key bytes.
-    """
-
-    root_of_trust: str
-    wrapped: Secret
-
-
-class KeyPair(msgspec.Struct, frozen=True):
-    """A key pair that the root does not keep: PKCS #8 (RFC 5958) and SubjectPublicKeyInfo, DER."""
-
-    private: Secret
-    public: bytes
-
-
-class Encapsulated(msgspec.Struct, frozen=True):
-    """A shared secret, and the ciphertext (FIPS 203) from which the private key makes it again."""
-
-    shared_secret: Secret
-    ciphertext: bytes
+__all__ = [
+    "Binding",
+    "Encapsulated",
+    "KeyPair",
+    "Material",
+    "MaterialKeeper",
+    "OpenKey",
+    "RootOfTrust",
+]
 
 
 class OpenKey(Protocol):
@@ -222,13 +199,30 @@ class RootOfTrust(Provider, Protocol):
     ) -> bool:
         """Return whether keys of `spec` made by this root can do `operation` (with `algorithm`).
 
-        `supports(spec, Operation.CREATE)` says whether it makes such keys at all.
+        `supports(spec, Operation.CREATE)` says whether it makes such keys at all, and
+        `supports(spec, Operation.IMPORT)` whether it takes them from outside.
         """
         ...
 
     async def create(self, spec: KeySpec, binding: Binding) -> Material:
         """Return new material, bound to `binding`. Raises BadRequestError if unsupported."""
         ...
+
+    async def create_wrapping_key(self, binding: TokenBinding) -> WrappingKey:
+        """Return a new key to wrap imports under, which serves for `binding` and for nothing else.
+
+        Called only where `supports(spec, Operation.IMPORT)`. Raises BadRequestError if unsupported.
+        """
+        raise BadRequestError("This key's root of trust does not import")
+
+    async def import_material(self, binding: Binding, imported: Imported) -> Material:
+        """Return `imported` as material bound to `binding`, after checking that it is such a key.
+
+        Raises BadRequestError: for a token that this root did not make for its binding; with one
+        text for every way in which `wrapped` does not unwrap; and for what is no valid key of the
+        spec. Checking must not block the event loop. Expiry is the kernel's to check.
+        """
+        raise BadRequestError("This key's root of trust does not import")
 
     async def open_key(self, material: Material, binding: Binding) -> OpenKey:
         """Return the key in `material`.

@@ -29,6 +29,7 @@ from aegis_kernel.testing.keys import (
     refused,
     require_shut,
 )
+from aegis_kernel.testing.root_of_trust_imports import ImportLaws
 from aegis_kernel.testing.root_of_trust_many import ManyLaws
 from aegis_kernel.testing.root_of_trust_public import EncapsulationLaws, PublicKeyLaws
 from aegis_kernel.testing.root_of_trust_secrets import SecretLaws
@@ -40,7 +41,7 @@ every_aes = pytest.mark.parametrize("spec", AES, ids=lambda spec: spec.name)
 
 
 class RootOfTrustConformance(
-    SecretLaws, SignatureFormLaws, PublicKeyLaws, EncapsulationLaws, ManyLaws
+    SecretLaws, SignatureFormLaws, PublicKeyLaws, EncapsulationLaws, ManyLaws, ImportLaws
 ):
     """Override `root_of_trust`; run with pytest-asyncio in auto mode.
 

@@ -45,6 +45,23 @@ def test_rotation_deactivates_the_version_and_not_the_key() -> None:
     assert [v.root_of_trust for v in key.versions] == ["inmemory", "aws"]
 
 
+def test_an_import_takes_the_place_of_the_current_version() -> None:
+    imported = events.KeyImported(at=NOW, version=2, root_of_trust="aws")
+    active = after(events.KeyActivated(at=NOW), imported)
+    assert [v.state for v in active.versions] == [KeyState.DEACTIVATED, KeyState.ACTIVE]
+    assert [v.imported for v in active.versions] == [False, True]
+    assert active.versions[1].root_of_trust == "aws"
+
+
+def test_an_import_before_activation_leaves_the_first_version_unused_for_ever() -> None:
+    imported = events.KeyImported(at=NOW, version=2, root_of_trust="inmemory")
+    key = after(imported)
+    assert (key.state, key.current_version) == (KeyState.PRE_ACTIVE, 2)
+    key = after(imported, events.KeyActivated(at=NOW), events.KeyDeactivated(at=NOW))
+    assert [v.state for v in key.versions] == [KeyState.PRE_ACTIVE, KeyState.DEACTIVATED]
+    assert not key.versions[0].is_processable
+
+
 def test_scheduling_deactivates_an_active_key_and_no_other() -> None:
     scheduled = events.DestructionScheduled(at=NOW, destroy_at=NOW + timedelta(days=30))
     assert after(scheduled).state is KeyState.PRE_ACTIVE
@@ -81,6 +98,7 @@ def test_every_event_and_the_key_survive_their_bytes() -> None:
         events.KeyDisabled(at=NOW),
         events.KeyEnabled(at=NOW),
         events.KeyRotated(at=NOW, version=2, root_of_trust="inmemory"),
+        events.KeyImported(at=NOW, version=3, root_of_trust="inmemory"),
         events.KeyDeactivated(at=NOW),
         events.KeyCompromised(at=NOW, reason="leak"),
         events.DestructionScheduled(at=NOW, destroy_at=NOW),

@@ -36,6 +36,8 @@ Decapsulate          . A D . .   no   no
 Activate             P . . . .   no   no
 Deactivate           . A . . .   no   no
 Rotate               . A . . .   no   no
+CreateImportToken    P A . . .   no   no
+Import               P A . . .   no   no
 Compromise           P A D . .   yes  may
 Disable              P A D C .   no   no
 Enable               P A D C .   yes  may

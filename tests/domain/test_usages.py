@@ -37,6 +37,8 @@ MANAGEMENT = {
     Operation.SET_ALIAS,
     Operation.DELETE_ALIAS,
     Operation.LIST_ALIASES,
+    Operation.CREATE_IMPORT_TOKEN,
+    Operation.IMPORT,
 }
 SIZE = {Algorithm.AES: 256, Algorithm.RSA: 2048, Algorithm.HMAC: 256}
 CURVE = {Algorithm.EC: Curve.P256, Algorithm.EDDSA: Curve.ED25519}

@@ -16,6 +16,8 @@ from aegis_kernel.domain.spec import Algorithm, KeySpec
 from aegis_kernel.engine import operations as op
 from aegis_kernel.engine.kernel import Kernel
 from aegis_kernel.engine.operations import messages as m
+from aegis_kernel.engine.operations.messages_import import ImportKey
+from aegis_kernel.spi.imports import PlainImport
 from aegis_kernel.testing.doubles import ManualClock
 from tests.support.kernel import ALICE, settings
 
@@ -145,6 +147,19 @@ async def test_a_key_that_may_not_rotate_is_left_alone_and_not_on_record(
     clock.advance(8 * DAY)
     assert await look_twice(kernel, clock) == 0
     assert len(await records(kernel, key_id)) == before
+
+
+async def test_a_policy_waits_while_the_current_version_is_imported(
+    kernel: Kernel, clock: ManualClock
+) -> None:
+    key_id = await active_key(kernel, RotationPolicy(period_days=7, notice_days=1))
+    imported = ImportKey(PlainImport(Secret(bytes(32))))
+    await kernel.pipeline.run(op.IMPORT, ALICE, imported, key_id)
+    clock.advance(30 * DAY)
+    assert await look_twice(kernel, clock) == 0
+    await kernel.pipeline.run(op.ROTATE, ALICE, m.Rotate(), key_id)
+    clock.advance(7 * DAY)
+    assert await look_twice(kernel, clock) == 1
 
 
 async def test_an_enabled_key_catches_up(kernel: Kernel, clock: ManualClock) -> None:

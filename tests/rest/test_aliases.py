@@ -82,7 +82,7 @@ async def test_versions_are_listed_and_one_can_be_compromised(alice: httpx.Async
         (1, "Deactivated"),
         (2, "Active"),
     ]
-    assert list(items[0]) == ["version", "state", "createdAt", "rootOfTrust"]
+    assert list(items[0]) == ["version", "state", "createdAt", "rootOfTrust", "imported"]
     response = await alice.post(f"{path}/1/compromise", json={"reason": "leaked"})
     assert response.status_code == 200
     assert (response.json()["id"], response.json()["state"]) == (key_id, "Active")

@@ -22,6 +22,8 @@ CONTRACT = {
     "GET /v1/keys/{id}": 200,
     "GET /v1/keys/{id}/public-key": 200,
     "DELETE /v1/keys/{id}": 202,
+    "POST /v1/keys/{id}/import/token": 200,
+    "POST /v1/keys/{id}/import": 200,
     "POST /v1/keys/{id}/activate": 200,
     "POST /v1/keys/{id}/deactivate": 200,
     "POST /v1/keys/{id}/disable": 200,
@@ -172,7 +174,7 @@ def test_a_body_is_required_where_a_field_of_it_is(document: dict[str, Any]) -> 
     optional = {name.removeprefix("POST /v1/keys/{id}/") for name in required if not required[name]}
     assert optional == {
         "activate", "deactivate", "disable", "enable", "cancel-destruction", "rotate",
-        "encapsulate", "PATCH /v1/keys/{id}",
+        "encapsulate", "import", "PATCH /v1/keys/{id}",
     }  # fmt: skip
 
 

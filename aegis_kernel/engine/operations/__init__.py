@@ -9,6 +9,7 @@ from aegis_kernel.engine.operations.data_keys import (
 )
 from aegis_kernel.engine.operations.derive import DERIVE
 from aegis_kernel.engine.operations.encapsulation import DECAPSULATE, ENCAPSULATE
+from aegis_kernel.engine.operations.imports import CREATE_IMPORT_TOKEN, IMPORT
 from aegis_kernel.engine.operations.key_versions import COMPROMISE_VERSION, LIST_VERSIONS
 from aegis_kernel.engine.operations.macs import MAC, VERIFY_MAC
 from aegis_kernel.engine.operations.process import DECRYPT, UNWRAP, VERIFY
@@ -36,6 +37,7 @@ __all__ = [
     "COMPROMISE",
     "COMPROMISE_VERSION",
     "CREATE",
+    "CREATE_IMPORT_TOKEN",
     "DEACTIVATE",
     "DECAPSULATE",
     "DECRYPT",
@@ -52,6 +54,7 @@ __all__ = [
     "GENERATE_DATA_KEY_WRAPPED_ONLY",
     "GET",
     "GET_PUBLIC_KEY",
+    "IMPORT",
     "LIST",
     "LIST_ALIASES",
     "LIST_VERSIONS",

@@ -50,7 +50,7 @@ def _candidates(key: Key, number: int | None) -> Sequence[KeyVersion]:
 
 def processable_version(key: Key, number: int) -> KeyVersion:
     """Return version `number`. Raises BadRequestError when there is none, and
-    IllegalOperationError when it is Compromised.
+    IllegalOperationError when it is Compromised or was never activated.
     """
     version = key.version(number)
     if version is None:

@@ -19,7 +19,7 @@ from aegis_kernel import (
     Secret,
     Suite,
 )
-from aegis_rot_inmemory.private_keys import spki
+from aegis_rot_inmemory.private_keys import encode_public
 
 PrivateKey = mlkem.MLKEM768PrivateKey | mlkem.MLKEM1024PrivateKey
 
@@ -39,7 +39,7 @@ class Encapsulation:
 
     def public_key(self) -> bytes:
         """Return the DER SubjectPublicKeyInfo (RFC 5280 §4.1)."""
-        return spki(self._private)
+        return encode_public(self._public)
 
     def encapsulate(self) -> Encapsulated:
         """Return a fresh secret and its ciphertext."""

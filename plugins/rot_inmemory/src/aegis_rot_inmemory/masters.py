@@ -32,6 +32,10 @@ class MasterKeys:
         return self._wrappings[0]
 
     @property
+    def wrapping_keys(self) -> tuple[Secret, ...]:
+        return tuple(wrapping.key for wrapping in self._wrappings)
+
+    @property
     def fingerprints(self) -> tuple[str, ...]:
         return tuple(wrapping.fingerprint for wrapping in self._wrappings)
 

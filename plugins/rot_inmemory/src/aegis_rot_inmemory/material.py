@@ -9,6 +9,7 @@ from aegis_kernel import (
     DecryptionFailedError,
     Header,
     InternalError,
+    KeySpec,
     Kind,
     Material,
     Secret,
@@ -33,12 +34,15 @@ class KeyBytes(
     """What one version is made of: raw bytes of AES and HMAC keys, PKCS #8 (RFC 5958) of the rest.
 
     Of ML-DSA and ML-KEM keys that is the seed (RFC 9881 §6, RFC 9935 §6). A hybrid key has its
-    ML-KEM half in `own` and the half on a curve in `traditional`. A companion is a private key of its own, in dev mode only, for the one algorithm that names it.
+    ML-KEM half in `own` and the half on a curve in `traditional`. A companion is a private key of
+    its own, in dev mode only, for the one algorithm that names it. `public` says that `own` is a
+    SubjectPublicKeyInfo (RFC 5280 §4.1) from outside, and all there is.
     """
 
     own: bytes
     traditional: bytes = b""
     companions: dict[SignatureAlgorithm, bytes] = {}
+    public: bool = False
 
     def __repr__(self) -> str:
         return "KeyBytes(<redacted>)"
@@ -102,6 +106,11 @@ def _split(binding: Binding, material: Material) -> tuple[bytes, bytes]:
     return header, material.wrapped.reveal()[len(header) :]
 
 
+def spec_name(spec: KeySpec) -> str:
+    """Return what tells `spec` from others of its algorithm, as the seals bind it."""
+    return str(spec.curve or spec.parameter_set or spec.size_bits)
+
+
 def _header(binding: Binding) -> bytes:
     return Header(SUITE, Kind.MATERIAL, binding.key_id, binding.version).encode()
 
@@ -115,6 +124,6 @@ def _context(binding: Binding) -> bytes:
             "key": binding.key_id,
             "version": str(binding.version),
             "algorithm": spec.algorithm.value,
-            "size or curve": str(spec.curve or spec.parameter_set or spec.size_bits),
+            "size or curve": spec_name(spec),
         }
     )

@@ -14,7 +14,8 @@ from aegis_rot_inmemory.material import KeyBytes
 from aegis_rot_inmemory.open_key import AesKey, PrivateKey
 from aegis_rot_inmemory.private_keys import Hybrid, load
 from aegis_rot_inmemory.public_key import EncapsulatingKey, EncryptingPrivateKey, HybridKey
-from aegis_rot_inmemory.signing import Signer
+from aegis_rot_inmemory.signing import Signer, Verifier
+from aegis_rot_inmemory.verifying_key import VerifyingKey
 
 _Given = tuple[Sequence[Signer], Executor, bool]
 
@@ -24,6 +25,8 @@ def open_key_bytes(
 ) -> OpenKey:
     """Return the open key; its companions stay shut outside dev mode."""
     spec = binding.spec
+    if key_bytes.public:
+        return VerifyingKey(Verifier.load(key_bytes.own, spec.signature_algorithms))
     companions = _companions(key_bytes) if dev_mode else ()
     if spec.algorithm is Algorithm.AES:
         key = Secret(key_bytes.own)

@@ -21,11 +21,9 @@ def load(pkcs8: bytes) -> Any:
     return load_der_private_key(pkcs8, None, unsafe_skip_rsa_key_validation=True)
 
 
-def spki(private: Any) -> bytes:
+def encode_public(public: Any) -> bytes:
     """Return the DER SubjectPublicKeyInfo (RFC 5280 §4.1)."""
-    encoded: bytes = private.public_key().public_bytes(
-        Encoding.DER, PublicFormat.SubjectPublicKeyInfo
-    )
+    encoded: bytes = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return encoded
 
 

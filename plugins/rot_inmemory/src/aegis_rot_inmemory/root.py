@@ -11,6 +11,7 @@ from aegis_kernel import (
     Binding,
     BootError,
     Health,
+    Imported,
     KeyPair,
     KeySpec,
     Material,
@@ -22,16 +23,20 @@ from aegis_kernel import (
     Secret,
     SignatureAlgorithm,
     Status,
+    TokenBinding,
     UnavailableError,
     Usage,
+    WrappingKey,
 )
 from aegis_rot_inmemory import master_file
 from aegis_rot_inmemory.generation import companion_algorithms, generate, generate_pair
+from aegis_rot_inmemory.importing import WRAPPING_SPEC, Importer, importable
 from aegis_rot_inmemory.master import decode, new_master_key
 from aegis_rot_inmemory.masters import MasterKeys
 from aegis_rot_inmemory.material import seal_material
 from aegis_rot_inmemory.opening import open_key_bytes
 from aegis_rot_inmemory.settings import InMemorySettings
+from aegis_rot_inmemory.tokens import seal_token
 
 _LIFE = frozenset({Operation.CREATE, Operation.ROTATE, Operation.DESTROY})
 _SIGNING = frozenset({Operation.SIGN, Operation.VERIFY})
@@ -64,6 +69,7 @@ class InMemoryRootOfTrust(RootOfTrust, MaterialKeeper):
         self._executor = context.executor
         self._data_dir = context.data_dir
         self._dev_mode = context.dev_mode
+        self._importer = Importer(context.executor)
         self._masters: MasterKeys | None = None
 
     async def open(self) -> None:
@@ -96,10 +102,22 @@ class InMemoryRootOfTrust(RootOfTrust, MaterialKeeper):
             return bool(pairing) if algorithm is None else algorithm in pairing
         if algorithm is not None:
             return False
+        if operation is Operation.IMPORT:
+            return importable(spec)
         return operation in _LIFE or operation in _abilities(spec)
 
     async def create(self, spec: KeySpec, binding: Binding) -> Material:
         key_bytes = await self._executor.run(generate, spec, self._dev_mode)
+        return seal_material(self._at_hand().newest.key, binding, key_bytes)
+
+    async def create_wrapping_key(self, binding: TokenBinding) -> WrappingKey:
+        pair = await self._executor.run(generate_pair, WRAPPING_SPEC)
+        token = seal_token(self._at_hand().newest.key, binding, pair.private)
+        return WrappingKey(token, pair.public)
+
+    async def import_material(self, binding: Binding, imported: Imported) -> Material:
+        wrapping_keys = self._at_hand().wrapping_keys
+        key_bytes = await self._importer.key_bytes(wrapping_keys, binding.spec, imported)
         return seal_material(self._at_hand().newest.key, binding, key_bytes)
 
     async def open_key(self, material: Material, binding: Binding) -> OpenKey:

@@ -9,10 +9,11 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, mldsa, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512, HashAlgorithm
+from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from aegis_kernel import SignatureAlgorithm, SignatureFormat, require_form
 from aegis_rot_inmemory.ecdsa import from_p1363, to_p1363
-from aegis_rot_inmemory.private_keys import load, spki
+from aegis_rot_inmemory.private_keys import encode_public, load
 
 _PrivateKey = (
     rsa.RSAPrivateKey
@@ -63,41 +64,18 @@ _PREHASHED: Mapping[SignatureAlgorithm, tuple[Any, ...]] = {
 }
 
 
-class Signer:
-    """A private key and the algorithms that it is used with, and no others.
+class Verifier:
+    """A public key and the algorithms that it is used with, and no others."""
 
-    `agreeing_key` is the private key itself if it is one of EC, which derives too. `is_slow` says that a signature takes more than 100 µs and belongs in a thread. Verifying never
-    does.
-    """
-
-    def __init__(self, private: _PrivateKey, algorithms: frozenset[SignatureAlgorithm]) -> None:
+    def __init__(self, public: Any, algorithms: frozenset[SignatureAlgorithm]) -> None:
         self.algorithms = algorithms
-        self.is_slow = _is_slow(private)
-        self.agreeing_key = private if isinstance(private, ec.EllipticCurvePrivateKey) else None
-        self._private = private
-        self._sign: Callable[..., bytes] = private.sign
-        self._verify: Callable[..., None] = private.public_key().verify
+        self._public = public
+        self._verify: Callable[..., None] = public.verify
 
     @classmethod
-    def load(cls, pkcs8: bytes, algorithms: frozenset[SignatureAlgorithm]) -> Signer:
-        """Return the signer of a private key that our own seal has just authenticated."""
-        private = load(pkcs8)
-        assert isinstance(private, _PrivateKey)  # nothing else is ever sealed
-        return cls(private, algorithms)
-
-    def sign(
-        self,
-        algorithm: SignatureAlgorithm,
-        message: bytes,
-        prehashed: bool = False,
-        signature_format: SignatureFormat = SignatureFormat.DER,
-    ) -> bytes:
-        """Return the signature over `message`; `algorithm` is one of `algorithms`."""
-        require_form(algorithm, message, prehashed, signature_format)
-        signature = self._sign(message, *_arguments(algorithm, prehashed))
-        if signature_format is SignatureFormat.P1363:
-            return to_p1363(signature, self._curve())
-        return signature
+    def load(cls, der: bytes, algorithms: frozenset[SignatureAlgorithm]) -> Verifier:
+        """Return the verifier of a public key that our own seal has just authenticated."""
+        return Verifier(load_der_public_key(der), algorithms)
 
     def verify(
         self,
@@ -122,11 +100,46 @@ class Signer:
 
     def public_key(self) -> bytes:
         """Return the DER SubjectPublicKeyInfo (RFC 5280 §4.1)."""
-        return spki(self._private)
+        return encode_public(self._public)
 
     def _curve(self) -> ec.EllipticCurve:
-        assert isinstance(self._private, ec.EllipticCurvePrivateKey)  # P1363 is for ECDSA only
-        return self._private.curve
+        assert isinstance(self._public, ec.EllipticCurvePublicKey)  # P1363 is for ECDSA only
+        return self._public.curve
+
+
+class Signer(Verifier):
+    """A private key and the algorithms that it is used with, and no others.
+
+    `agreeing_key` is the private key itself if it is one of EC, which derives too. `is_slow` says
+    that a signature takes more than 100 µs and belongs in a thread. Verifying never does.
+    """
+
+    def __init__(self, private: _PrivateKey, algorithms: frozenset[SignatureAlgorithm]) -> None:
+        super().__init__(private.public_key(), algorithms)
+        self.is_slow = _is_slow(private)
+        self.agreeing_key = private if isinstance(private, ec.EllipticCurvePrivateKey) else None
+        self._sign: Callable[..., bytes] = private.sign
+
+    @classmethod
+    def load(cls, der: bytes, algorithms: frozenset[SignatureAlgorithm]) -> Signer:
+        """Return the signer of a PKCS #8 key that our own seal has just authenticated."""
+        private = load(der)
+        assert isinstance(private, _PrivateKey)  # nothing else is ever sealed
+        return cls(private, algorithms)
+
+    def sign(
+        self,
+        algorithm: SignatureAlgorithm,
+        message: bytes,
+        prehashed: bool = False,
+        signature_format: SignatureFormat = SignatureFormat.DER,
+    ) -> bytes:
+        """Return the signature over `message`; `algorithm` is one of `algorithms`."""
+        require_form(algorithm, message, prehashed, signature_format)
+        signature = self._sign(message, *_arguments(algorithm, prehashed))
+        if signature_format is SignatureFormat.P1363:
+            return to_p1363(signature, self._curve())
+        return signature
 
 
 def _arguments(algorithm: SignatureAlgorithm, prehashed: bool) -> tuple[Any, ...]:
