@@ -47,6 +47,8 @@ class Listener(uvicorn.Server):
                 access_log=False,
                 server_header=False,
                 date_header=False,
+                # A forwarded address is whatever a client says; the audit record has the real peer.
+                proxy_headers=False,
                 timeout_keep_alive=KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=FINISH_SECONDS,
             )
