@@ -10,7 +10,6 @@ import msgspec
 
 from tests.outside.secured import AES
 
-CONTEXT = {"walk": "outside"}
 HMAC: dict[str, Any] = {"algorithm": "HMAC", "sizeBits": 256}
 RSA: dict[str, Any] = {"algorithm": "RSA", "sizeBits": 2048}
 EC: dict[str, Any] = {"algorithm": "EC", "curve": "P-256"}
@@ -29,8 +28,9 @@ class Step(msgspec.Struct, frozen=True):
 class Walk:
     """Asks as `http` for everything. `payload` (32 bytes) is what is encrypted, signed and wrapped."""
 
-    def __init__(self, http: httpx.Client, payload: bytes) -> None:
+    def __init__(self, http: httpx.Client, payload: bytes, context: str = "outside") -> None:
         self._http = http
+        self._context = {"walk": context}
         self._payload = base64.b64encode(payload).decode()
         self.steps: list[Step] = []
 
@@ -45,13 +45,13 @@ class Walk:
     def refusals(self) -> None:
         """Have everything refused: no credentials, no right, no key, wrong state, wrong bytes."""
         key_id = self._create(AES)
-        body = {"plaintextBase64": self._payload, "context": CONTEXT}
+        body = {"plaintextBase64": self._payload, "context": self._context}
         self._ask("encrypt", "POST", f"/v1/keys/{key_id}/encrypt", body, status=409)
         self._on("activate", key_id, "activate")
         sealed = self._on("encrypt", key_id, "encrypt", body)["ciphertextBase64"]
         other = {"ciphertextBase64": sealed, "context": {"walk": "elsewhere"}}
         self._ask("decrypt", "POST", f"/v1/keys/{key_id}/decrypt", other, status=400)
-        damaged = {"ciphertextBase64": self._payload, "context": CONTEXT}
+        damaged = {"ciphertextBase64": self._payload, "context": self._context}
         self._ask("decrypt", "POST", f"/v1/keys/{key_id}/decrypt", damaged, status=400)
         self._ask("unwrap", "POST", f"/v1/keys/{key_id}/unwrap", damaged, status=400)
         misplaced = {"algorithm": self._payload, "messageBase64": self._payload}
@@ -67,21 +67,21 @@ class Walk:
 
     def _symmetric(self) -> None:
         key_id = self._active(AES)
-        plain = {"plaintextBase64": self._payload, "context": CONTEXT}
+        plain = {"plaintextBase64": self._payload, "context": self._context}
         sealed = self._on("encrypt", key_id, "encrypt", plain)["ciphertextBase64"]
-        opened = {"ciphertextBase64": sealed, "context": CONTEXT}
+        opened = {"ciphertextBase64": sealed, "context": self._context}
         assert self._on("decrypt", key_id, "decrypt", opened)["plaintextBase64"] == self._payload
         moved = opened | {"destinationKeyId": self._active(AES)}
         self._on("reEncrypt", key_id, "reencrypt", moved)
         wrapped = self._on("wrap", key_id, "wrap", plain)["wrappedKeyBase64"]
-        unwrap = {"wrappedKeyBase64": wrapped, "context": CONTEXT}
+        unwrap = {"wrappedKeyBase64": wrapped, "context": self._context}
         assert self._on("unwrap", key_id, "unwrap", unwrap)["plaintextBase64"] == self._payload
         self._batch("encrypt", key_id, plain)
         self._batch("decrypt", key_id, opened)
         self._batch("wrap", key_id, plain)
         self._batch("unwrap", key_id, unwrap)
-        size = {"sizeBits": 256, "context": CONTEXT}
-        pair = {"spec": EC, "context": CONTEXT}
+        size = {"sizeBits": 256, "context": self._context}
+        pair = {"spec": EC, "context": self._context}
         self._on("generateDataKey", key_id, "generate-data-key", size)
         self._on("generateDataKeyWrappedOnly", key_id, "generate-data-key/wrapped-only", size)
         self._on("generateDataKeyPair", key_id, "generate-data-key-pair", pair)
