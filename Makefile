@@ -33,6 +33,7 @@ check: $(READY)
 
 docs: $(READY)
 	@$(BIN)/python tools/ports.py > docs/ports.md
+	@$(BIN)/python -m tools.algorithms > docs/algorithms.md
 	@$(BIN)/python -m tests.vectors.page > docs/vectors.md
 
 # Renews every pin. The lock holds names, versions and hashes only; uv.lock would hold addresses and stays ignored.

@@ -65,7 +65,7 @@ class ObjectType(StrEnum):
 
 
 _SIGNING = frozenset({Usage.SIGN, Usage.VERIFY})
-_ENCRYPTING = frozenset({Usage.ENCRYPT, Usage.DECRYPT})
+_ENCRYPTING = frozenset({Usage.ENCRYPT, Usage.DECRYPT, Usage.REENCRYPT})
 
 # What keys of an algorithm can be created for.
 USAGES_OF: Mapping[Algorithm, frozenset[Usage]] = MappingProxyType(

@@ -44,7 +44,6 @@ _SIGNING = frozenset({Operation.SIGN, Operation.VERIFY})
 _DOES: Mapping[Algorithm, frozenset[Operation]] = {
     Algorithm.AES: frozenset(
         {
-            Operation.REENCRYPT,
             Operation.WRAP,
             Operation.UNWRAP,
             Operation.GENERATE_DATA_KEY,
@@ -56,7 +55,7 @@ _DOES: Mapping[Algorithm, frozenset[Operation]] = {
     Algorithm.HMAC: frozenset({Operation.MAC, Operation.VERIFY_MAC}),
     Algorithm.EC: frozenset({Operation.DERIVE}),
 }
-_ENCRYPTING = frozenset({Operation.ENCRYPT, Operation.DECRYPT})
+_ENCRYPTING = frozenset({Operation.ENCRYPT, Operation.DECRYPT, Operation.REENCRYPT})
 _ENCAPSULATING = frozenset({Operation.ENCAPSULATE, Operation.DECAPSULATE})
 _KWP = frozenset({Operation.WRAP, Operation.UNWRAP})
 
