@@ -180,7 +180,11 @@ def test_the_program_takes_no_more_than_it_says() -> None:
 
 
 # Stands in for the program and sleeps: there is no RSA key that takes as long everywhere.
-SLEEPER = "import pathlib, sys, time\npathlib.Path(sys.argv[0] + '.args').write_text(repr((sys.argv, __import__('os').environ)))\ntime.sleep(60)\n"
+SLEEPER = """
+import os, pathlib, sys, time
+pathlib.Path(f"{sys.argv[0]}.{os.getpid()}").write_text(f"{sys.argv}{dict(os.environ)}")
+time.sleep(60)
+"""
 
 
 @pytest.fixture
@@ -196,7 +200,8 @@ async def test_a_check_that_takes_too_long_is_killed(sleeper: Path) -> None:
     with pytest.raises(UnavailableError, match="too long"):
         await Checker(most_seconds=1).private(Secret(b"the secret key"), RSA_2048)
     assert time.monotonic() - began < 10
-    seen = Path(f"{sleeper}.args").read_text()
+    (started,) = sleeper.parent.glob("sleeper.py.*")
+    seen = started.read_text()
     assert "secret" not in seen
     assert "AEGIS" not in seen
     assert "PATH" not in seen
@@ -208,7 +213,10 @@ async def test_one_is_checked_at_a_time_and_only_so_many_wait(sleeper: Path) -> 
         asyncio.create_task(asked.private(Secret(b"key"), RSA_2048))
         for _ in range(checker.MOST_WAITING)
     ]
+    while not (started := list(sleeper.parent.glob("sleeper.py.*"))):
+        await asyncio.sleep(0.01)
     await asyncio.sleep(0.3)
+    assert len(started) == len(list(sleeper.parent.glob("sleeper.py.*"))) == 1
     with pytest.raises(UnavailableError, match="Too many"):
         await asked.private(Secret(b"key"), RSA_2048)
     for task in waiting:
