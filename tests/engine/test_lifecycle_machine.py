@@ -154,4 +154,6 @@ class Histories(RuleBasedStateMachine):
 
 
 TestHistories = Histories.TestCase
-TestHistories.settings = hypothesis_settings(max_examples=40, stateful_step_count=20, deadline=None)
+TestHistories.settings = hypothesis_settings(
+    max_examples=200, stateful_step_count=20, deadline=None
+)
