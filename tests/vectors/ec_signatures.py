@@ -1,4 +1,4 @@
-"""ECDSA through Signer.verify in four forms: message or digest, DER or P1363."""
+"""ECDSA through Verifier.verify in four forms: message or digest, DER or P1363."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache, partial
 
-from aegis_rot_inmemory.signing import Signer
+from aegis_rot_inmemory.signing import Verifier
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import (
     decode_dss_signature,
@@ -40,7 +40,7 @@ def cavp(path: str) -> Iterator[Case]:
 
 def rfc6979(path: str) -> Iterator[Case]:
     """OpenSSL's file of RFC 6979; our own signatures have random numbers, so these are verified."""
-    publics: dict[str, Signer | None] = {}
+    publics: dict[str, Verifier | None] = {}
     for title, pairs, pem in _stanzas(path):
         if title.startswith("PublicKey="):
             publics[title.removeprefix("PublicKey=")] = _from_pem(pem)
@@ -49,7 +49,7 @@ def rfc6979(path: str) -> Iterator[Case]:
             yield _rfc6979_case(curve, pairs, publics.get(f"{curve}_PUB"))
 
 
-def _rfc6979_case(curve: str, pairs: Mapping[str, str], ours: Signer | None) -> Case:
+def _rfc6979_case(curve: str, pairs: Mapping[str, str], ours: Verifier | None) -> Case:
     if curve not in CURVES:
         return left_out("ECDSA", "curve")
     size = pairs.get("DigestVerify", pairs.get("DigestSign", "")).removeprefix("SHA")
@@ -88,7 +88,7 @@ def _cases(curve: str, size: str, block: Block) -> Iterator[Case]:
 
 
 def verdict_in_four_forms(
-    ours: Signer, algorithm: SignatureAlgorithm, message: bytes, der: bytes
+    ours: Verifier, algorithm: SignatureAlgorithm, message: bytes, der: bytes
 ) -> bool:
     """Return the one verdict on a signature in all of its forms; AssertionError if there are two."""
     digest = digest_of(message, HASHES[algorithm[-3:]])
@@ -102,7 +102,7 @@ def verdict_in_four_forms(
     return verdict
 
 
-def _p1363(ours: Signer, der: bytes) -> bytes | None:
+def _p1363(ours: Verifier, der: bytes) -> bytes | None:
     """Return r ‖ s as this side writes it, or None where a number has no room."""
     try:
         r, s = decode_dss_signature(der)
@@ -125,7 +125,7 @@ def _accepts_any_length(curve: str, algorithm: SignatureAlgorithm, block: Block)
 
 
 @lru_cache(maxsize=64)
-def _verifier(curve: str, x: int, y: int) -> Signer | None:
+def _verifier(curve: str, x: int, y: int) -> Verifier | None:
     try:
         public = ec.EllipticCurvePublicNumbers(x, y, CURVES[curve][0]).public_key()
     except ValueError:
@@ -133,7 +133,7 @@ def _verifier(curve: str, x: int, y: int) -> Signer | None:
     return verifier(public, SignatureAlgorithm(f"EcdsaSha{CURVES[curve][1]}"))
 
 
-def _from_pem(pem: str) -> Signer | None:
+def _from_pem(pem: str) -> Verifier | None:
     try:
         public = load_pem_public_key(pem.encode())
     except Exception:

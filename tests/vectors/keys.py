@@ -1,42 +1,25 @@
-"""Our signers over keys that a file gives, each made once."""
+"""Our verifiers over keys that a file gives, each made once."""
 
 from __future__ import annotations
 
 from functools import lru_cache
 from typing import Any
 
-from aegis_rot_inmemory.signing import Signer
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from aegis_rot_inmemory.signing import Verifier
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from aegis_kernel import SignatureAlgorithm
 
 RSA_ALGORITHMS = frozenset(a for a in SignatureAlgorithm if a.startswith("Rsa"))
 
 
-class _PublicHalf:
-    """What a Signer asks of a private key in order to verify."""
-
-    def __init__(self, public: Any) -> None:
-        self._public = public
-        self.curve = getattr(public, "curve", None)
-
-    def public_key(self) -> Any:
-        return self._public
-
-    def sign(self, *_: Any) -> bytes:
-        raise AssertionError("the file gives no private key")
-
-
-ec.EllipticCurvePrivateKey.register(_PublicHalf)
-
-
-def verifier(public: Any, *algorithms: SignatureAlgorithm) -> Signer:
+def verifier(public: Any, *algorithms: SignatureAlgorithm) -> Verifier:
     """Return what verifies with `public`."""
-    return Signer(_PublicHalf(public), frozenset(algorithms))  # type: ignore[arg-type]
+    return Verifier(public, frozenset(algorithms))
 
 
 @lru_cache(maxsize=64)
-def rsa_verifier(n: int, e: int) -> Signer | None:
+def rsa_verifier(n: int, e: int) -> Verifier | None:
     """Return what verifies under this modulus, or None where the library takes no such key."""
     try:
         public = rsa.RSAPublicNumbers(e, n).public_key()

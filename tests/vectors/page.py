@@ -21,7 +21,7 @@ so as well, and `make docs` writes this page.
 
 {whole}.
 
-They go through the code that keys are used by: `Signer`, `MacKey`, `KwpKey`, `agree`, `encryption_of`,
+They go through the code that keys are used by: `Signer`, `Verifier`, `MacKey`, `KwpKey`, `agree`, `encryption_of`,
 `Encapsulation`, and the functions under suite 1. A signature is judged as a message and as a digest,
 an ECDSA signature also in both formats, and all forms must agree. *Must fail* are vectors that their
 publisher made wrong. *Refused on purpose* are valid ones that we want refused, *left out* those that

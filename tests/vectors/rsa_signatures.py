@@ -1,4 +1,4 @@
-"""RSASSA-PSS and RSASSA-PKCS1-v1_5 through Signer.verify, as messages and as digests."""
+"""RSASSA-PSS and RSASSA-PKCS1-v1_5 through Verifier.verify, as messages and as digests."""
 
 from __future__ import annotations
 
