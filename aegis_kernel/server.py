@@ -1,4 +1,4 @@
-"""`aegis-server`: serve (default), plugins, check, token mint, master."""
+"""`aegis-server`: serve (default), plugins, check, token mint, master, backup."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from functools import partial
 
 import uvloop
 
-from aegis_kernel.commands import master
+from aegis_kernel.commands import backup, master
 from aegis_kernel.commands.admin_socket import AdminSocket
 from aegis_kernel.domain.errors import BootError
 from aegis_kernel.engine.kernel import Kernel
@@ -77,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     mint.add_argument("--ttl", type=_duration, default=3600.0, help="30s, 15m, 1h, 7d (default 1h)")
     mint.set_defaults(verb=_mint)
     master.add_verbs(verbs, _settings)
+    backup.add_verbs(verbs, _settings)
     return parser
 
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable
+from typing import TypeAlias
 
 from aegis_kernel.commands.actions import Action, Request
 from aegis_kernel.commands.asking import ask
 from aegis_kernel.engine.settings import Settings
 
 SettingsReader = Callable[[], Settings]
+Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
-def add_verbs(
-    verbs: argparse._SubParsersAction[argparse.ArgumentParser], read: SettingsReader
-) -> None:
+def add_verbs(verbs: Verbs, read: SettingsReader) -> None:
     """Add `master status` and `master rotate`."""
     master = verbs.add_parser("master", help="the master keys of the roots of trust")
     kinds = master.add_subparsers(title="verbs", required=True)

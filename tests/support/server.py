@@ -35,7 +35,7 @@ class Server:
         with self.stdout.open("wb") as out:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "aegis_kernel.server"],
-                env=self._whole_environment(),
+                env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.PIPE,
@@ -87,7 +87,9 @@ class Server:
         assert self.process.stderr is not None
         self.process.stderr.close()
 
-    def _whole_environment(self) -> dict[str, str]:
+    @property
+    def environment(self) -> dict[str, str]:
+        """What its process sees; another that sees it too speaks of the same server."""
         inherited = {
             name: value for name, value in os.environ.items() if not name.startswith("AEGIS_")
         }

@@ -11,10 +11,17 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from aegis_journal_sqlite.connection import connect_reader
+from aegis_journal_sqlite.copies import (
+    copy_store,
+    examine_store,
+    place_store,
+    salvage_store,
+)
 from aegis_journal_sqlite.errors import error_name, unavailable
 from aegis_journal_sqlite.idempotency import ROW, row_of
 from aegis_journal_sqlite.place import Place
 from aegis_journal_sqlite.scans import history, ledger, material_page
+from aegis_journal_sqlite.schema import VERSION
 from aegis_journal_sqlite.search import find
 from aegis_journal_sqlite.writer import Writer
 from aegis_kernel import (
@@ -27,6 +34,7 @@ from aegis_kernel import (
     Health,
     IdempotencyRow,
     Journal,
+    JournalBackup,
     KeyId,
     Lease,
     LedgerRecord,
@@ -51,7 +59,7 @@ _MAXIMUM_PAGE = 500
 _MINIMUM_SQLITE = (3, 38, 0)
 
 
-class SqliteJournal(Journal):
+class SqliteJournal(Journal, JournalBackup):
     """A journal in one file, for one process.
 
     Point reads (`load`, `material`, `replay`, `cursor`, `head`) run on the calling thread: they take some
@@ -147,6 +155,29 @@ class SqliteJournal(Journal):
         return round(self._clock.time() * 1_000_000)
 
     @property
+    def schema_version(self) -> int:
+        return VERSION
+
+    async def backup(self, target: Path) -> None:
+        """Copy within one read transaction, in a thread and over a connection of its own."""
+        try:
+            await asyncio.to_thread(copy_store, self._store.file, target)
+        except sqlite3.Error as error:
+            raise unavailable(error) from error
+
+    def at(self, copy: Path) -> Journal:
+        return SqliteJournal(copy, self._clock)
+
+    async def examine(self) -> None:
+        await self._scan(examine_store)
+
+    async def salvage(self, store: Path, target: Path) -> None:
+        await asyncio.to_thread(salvage_store, store, target)
+
+    async def place(self, copy: Path) -> None:
+        await asyncio.to_thread(place_store, copy, self._file)
+
+    @property
     def _store(self) -> _Opened:
         if self._opened is None:
             raise UnavailableError("The journal is not open")
@@ -186,6 +217,10 @@ class _Opened:
                     " AEGIS_JOURNAL_SQLITE_FILE to a journal or to a file that does not exist"
                 ) from error
             undo.pop_all()
+
+    @property
+    def file(self) -> Path:
+        return self._place.file
 
     def close_readers(self) -> None:
         self.points.close()
