@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from importlib.metadata import version as distribution_version
 from pathlib import Path
 
 from aegis_kernel.domain.errors import BadRequestError, ConflictError, UnavailableError
@@ -15,7 +16,9 @@ from aegis_kernel.engine.backup_file import Manifest, assemble, hash_file, publi
 from aegis_kernel.engine.master_rotation import keepers_of, rows_by_master
 from aegis_kernel.engine.masters import Commit
 from aegis_kernel.engine.material_rows import material_pages
+from aegis_kernel.engine.providers import Providers
 from aegis_kernel.engine.records import Scribe
+from aegis_kernel.engine.settings import Settings
 from aegis_kernel.spi.context import Clock
 from aegis_kernel.spi.journal import Entry, Journal, JournalBackup, Query
 from aegis_kernel.spi.root_of_trust import RootOfTrust
@@ -104,6 +107,21 @@ class Backups:
             bytes=size,
             sha256=digest,
         )
+
+
+def build_backups(
+    settings: Settings, providers: Providers, clock: Clock, scribe: Scribe, commit: Commit
+) -> Backups:
+    """Return what backs up the journal that the settings name."""
+    return Backups(
+        journal=providers.journal,
+        kind=settings.chosen("aegis.journal")[0].loaded.installed.name,
+        roots=providers.roots,
+        version=distribution_version("aegis-kms"),
+        clock=clock,
+        scribe=scribe,
+        commit=commit,
+    )
 
 
 def backup_of(journal: Journal, kind: str) -> JournalBackup:

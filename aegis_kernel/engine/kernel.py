@@ -9,7 +9,7 @@ from types import TracebackType
 
 from aegis_kernel.engine.aliases import Aliases
 from aegis_kernel.engine.authentication import Authentication
-from aegis_kernel.engine.backups import Backups
+from aegis_kernel.engine.backups import build_backups
 from aegis_kernel.engine.bench import Bench, Destruction
 from aegis_kernel.engine.clock import SystemClock
 from aegis_kernel.engine.commit import Committer
@@ -126,14 +126,8 @@ class Kernel:
         self.master_rotation = MasterRotation(
             journal, providers.roots, self._masters, self._committer.commit
         )
-        self.backups = Backups(
-            journal=journal,
-            kind=self.settings.chosen("aegis.journal")[0].loaded.installed.name,
-            roots=providers.roots,
-            version=self.version,
-            clock=clock,
-            scribe=scribe,
-            commit=self._committer.commit,
+        self.backups = build_backups(
+            self.settings, providers, clock, scribe, self._committer.commit
         )
         streams = Streams(journal, settings.cache_keys)
         aliases = Aliases(journal, streams, settings.cache_keys)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-from importlib.metadata import version as distribution_version
 from types import TracebackType
 
-from aegis_kernel.engine.backups import Backups
+from aegis_kernel.engine.backups import build_backups
 from aegis_kernel.engine.clock import SystemClock
 from aegis_kernel.engine.commit import Committer
 from aegis_kernel.engine.executor import BoundedExecutor
@@ -37,14 +36,8 @@ class OfflineKernel:
         scribe = Scribe(clock)
         self._masters = Masters(journal, self._committer.commit, scribe, roots)
         self.master_rotation = MasterRotation(journal, roots, self._masters, self._committer.commit)
-        self.backups = Backups(
-            journal=journal,
-            kind=settings.chosen("aegis.journal")[0].loaded.installed.name,
-            roots=roots,
-            version=distribution_version("aegis-kms"),
-            clock=clock,
-            scribe=scribe,
-            commit=self._committer.commit,
+        self.backups = build_backups(
+            settings, self.providers, clock, scribe, self._committer.commit
         )
 
     async def __aenter__(self) -> OfflineKernel:
