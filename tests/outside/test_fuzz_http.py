@@ -30,6 +30,12 @@ ODD_PATHS = (
     *("/v1/keys/a%0d%0aX-Injected:%20yes", "/v1/keys/{id}", "/v1/keys/*", "/v1/keys/~", "/;/?&#"),
     *("/V1/KEYS", "/v1/keys;a=b", "/v1/keys,", "/v1/keys.json", "/%76%31/keys", "/\\v1\\keys"),
     *("/v1/keys?" + "a=b&" * 400, "/v1/keys?" + "limit=1&" * 40, "/v1/keys?=", "/v1/keys?&&&"),
+    *(
+        "/v1/keys?name=%ff",
+        "/v1/keys?%c0%af=1",
+        "/v1/keys?name=\x00",
+        "/v1/keys?limit=" + "1" * 5_000,
+    ),
     *("/v1/keys?%00=%00", "/v1/keys?limit=%31", "/v1/keys?limit", "/v1/keys?limit=1;cursor=1"),
     *("/" + "a" * 30_000, "/v1/keys/" + "%41" * 10_000, "/v1/keys/" + "../" * 3_000),
     *(f"/v1/keys/{NOBODY.upper()}", f"/v1/keys/{NOBODY} ", f"/v1/keys/{{{NOBODY}}}"),
@@ -151,6 +157,7 @@ def test_a_header_that_comes_twice_lets_nobody_in(target: Server, judge: Judge, 
 
 def test_a_smuggled_request_is_never_answered(target: Server) -> None:
     inner = b"GET /docs/docs.json HTTP/1.1\r\nHost: aegis\r\n\r\n"
+    known = f"Authorization: {bearer()['Authorization']}\r\nContent-Type: application/json\r\n"
     chunked = b"Transfer-Encoding: chunked\r\n"
     for framing in (
         b"Content-Length: %d\r\n" % (5 + len(inner)) + chunked,
@@ -158,7 +165,7 @@ def test_a_smuggled_request_is_never_answered(target: Server) -> None:
         b"Transfer-Encoding: xchunked\r\nContent-Length: 5\r\n",
         b"Transfer-Encoding : chunked\r\nContent-Length: 5\r\n",
     ):
-        heard = everything(target, HEAD + framing + b"\r\n0\r\n\r\n" + inner)
+        heard = everything(target, HEAD + known.encode() + framing + b"\r\n0\r\n\r\n" + inner)
         assert b"openapi" not in heard, framing
 
 

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import base64
+import secrets
 from typing import Any
 
 import httpx
 import msgspec
+from cryptography.hazmat.primitives.asymmetric.padding import MGF1, OAEP
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.keywrap import aes_key_wrap_with_padding
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from tests.outside.secured import AES
 
@@ -39,6 +45,7 @@ class Walk:
         self._symmetric()
         self._signatures()
         self._secrets()
+        self._imports()
         self._lists()
         self._lifecycle()
 
@@ -118,6 +125,13 @@ class Walk:
         sealed = self._on("encapsulate", kem, "encapsulate", {})["ciphertextBase64"]
         self._on("decapsulate", kem, "decapsulate", {"ciphertextBase64": sealed})
 
+    def _imports(self) -> None:
+        key_id = self._create(AES)
+        token = self._on("createImportToken", key_id, "import/token")
+        wrapped = _wrap_for_import(token["wrappingKeyPem"], self._payload)
+        body = {"importToken": token["importToken"], "wrappedMaterialBase64": wrapped}
+        self._on("import", key_id, "import", body)
+
     def _lists(self) -> None:
         key_id = self._create(AES)
         alias = f"/v1/aliases/walk-{key_id}"
@@ -185,3 +199,13 @@ class Walk:
         assert expected, (operation, answer.status_code, answer.text)
         is_json = answer.headers.get("content-type") == "application/json"
         return answer.json() if is_json else None
+
+
+def _wrap_for_import(wrapping_key_pem: str, material_base64: str) -> str:
+    """Wrap as PKCS #11 has it in CKM_RSA_AES_KEY_WRAP: under a fresh AES key, and that under RSA."""
+    wrapping_key = load_pem_public_key(wrapping_key_pem.encode())
+    assert isinstance(wrapping_key, RSAPublicKey)
+    between = secrets.token_bytes(32)
+    oaep = OAEP(MGF1(SHA256()), SHA256(), None)
+    wrapped = aes_key_wrap_with_padding(between, base64.b64decode(material_base64))
+    return base64.b64encode(wrapping_key.encrypt(between, oaep) + wrapped).decode()
