@@ -4,6 +4,8 @@ from aegis_kernel.testing.audit_sink import AuditSinkConformance
 from aegis_kernel.testing.authenticator import AuthenticatorConformance
 from aegis_kernel.testing.authorizer import AuthorizerConformance
 from aegis_kernel.testing.journal import JournalConformance
+from aegis_kernel.testing.journal_backup import JournalBackupConformance
+from aegis_kernel.testing.material_keeper import MaterialKeeperConformance
 from aegis_kernel.testing.root_of_trust import RootOfTrustConformance
 from aegis_kernel.testing.telemetry import TelemetryConformance
 
@@ -11,7 +13,9 @@ __all__ = [
     "AuditSinkConformance",
     "AuthenticatorConformance",
     "AuthorizerConformance",
+    "JournalBackupConformance",
     "JournalConformance",
+    "MaterialKeeperConformance",
     "RootOfTrustConformance",
     "TelemetryConformance",
 ]

@@ -272,6 +272,25 @@ async def test_a_row_that_does_not_open_keeps_the_old_master_key(tmp_path: Path)
         await require_open(kernel, keys)
 
 
+@pytest.mark.parametrize("lost", ["the pass over the rows", "the commits"])
+async def test_the_old_master_key_stays_while_any_row_needs_it(tmp_path: Path, lost: str) -> None:
+    async with kernel_at(tmp_path) as kernel:
+        keys = await make_keys(kernel, 3)
+        rotation = kernel.master_rotation
+
+        async def nothing(*arguments: object) -> int:
+            return 0
+
+        name = "_rewrap_all" if lost == "the pass over the rows" else "_commit"
+        setattr(rotation, name, nothing)
+        with pytest.raises(InternalError, match=r"did not go over|the older one stays"):
+            await rotation.rotate("a test")
+    assert len((tmp_path / "master.key").read_bytes().splitlines()) == 2
+    async with kernel_at(tmp_path) as kernel:
+        await kernel.master_rotation.rotate("a test")
+        await require_open(kernel, keys)
+
+
 async def test_the_journals_master_key_alone_boots(tmp_path: Path) -> None:
     async with kernel_at(tmp_path) as kernel:
         (status,) = await kernel.master_rotation.status()

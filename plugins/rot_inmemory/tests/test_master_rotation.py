@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,10 +22,12 @@ from aegis_kernel import (
     KeySpec,
     Material,
     MaterialKeeper,
+    RootOfTrust,
     Secret,
     SignatureAlgorithm,
     UnavailableError,
 )
+from aegis_kernel.testing import MaterialKeeperConformance
 from aegis_kernel.testing.doubles import plugin_context
 
 BINDING = Binding(
@@ -195,3 +197,22 @@ def test_too_many_keys_or_one_twice_are_refused(tmp_path: Path, number: int) -> 
     path.chmod(0o600)
     with pytest.raises(BootError):
         load(path)
+
+
+class TestMasterKeysOfTheInMemoryRoot(MaterialKeeperConformance):
+    @pytest.fixture
+    async def root_of_trust(self, root: InMemoryRootOfTrust) -> RootOfTrust:
+        return root
+
+    @pytest.fixture
+    def reopened(self, tmp_path: Path) -> Callable[[], Awaitable[RootOfTrust]]:
+        async def reopen() -> RootOfTrust:
+            again = built(tmp_path)
+            await again.open_existing()
+            return again
+
+        return reopen
+
+    @pytest.fixture
+    def without_master_key(self, tmp_path: Path) -> RootOfTrust:
+        return built(tmp_path / "none")
