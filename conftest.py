@@ -1,4 +1,6 @@
-"""Tests that need a program of the machine: in CI all of them run, elsewhere those it can run.
+"""What every test may ask for: a real Postgres; and programs of the machine.
+
+In CI all tests that need a program run, elsewhere those it can run.
 
 In CI a skipped test is a failed one: what is not looked at is not shown.
 """
@@ -7,9 +9,11 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 
 import pytest
+
+from tests.support.postgres import PostgresServer
 
 PROGRAMS = {"browser": "chromium", "promtool": "promtool"}
 
@@ -34,6 +38,22 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
         report.outcome = "failed"
         report.longrepr = f"{report.nodeid} was skipped, and in CI nothing is"
     return report
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """A Postgres of this session; a test that stops or breaks one makes its own."""
+    server = PostgresServer.fresh()
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+def postgres(postgres_server: PostgresServer) -> Iterator[str]:
+    """The URL of an empty database."""
+    name = postgres_server.new_database()
+    yield postgres_server.url(name)
+    postgres_server.drop_database(name)
 
 
 def _missing() -> dict[str, str]:
