@@ -1,4 +1,4 @@
-# make run · test · check · vectors · bench-floor · docs · lock · clean. Each sets up .venv first; python3 (3.11 or later) and make are enough.
+# make run · test · check · faults · vectors · bench-floor · docs · lock · clean. Each sets up .venv first; python3 (3.11 or later) and make are enough.
 
 PYTHON  ?= python3
 WORKERS ?= 2
@@ -8,7 +8,7 @@ READY   := .venv/.ready
 PLUGINS := $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))
 EXAMPLES := $(wildcard docs/examples/*/src)
 
-.PHONY: run test check vectors docs lock clean bench-floor
+.PHONY: run test check faults vectors docs lock clean bench-floor
 .DELETE_ON_ERROR:
 
 run: $(READY)
@@ -17,6 +17,10 @@ run: $(READY)
 # A file stays in one worker: its tests may share a server, and an order.
 test: $(READY)
 	@$(BIN)/pytest -n $(WORKERS) --dist loadfile
+
+# Every fault in its full form; the page is build/faults.md. AEGIS_FAULT_SEED=N throws the same dice again.
+faults: $(READY)
+	@AEGIS_FAULTS=full $(BIN)/pytest tests/faults --timeout 3600
 
 # Published test vectors through our own code, file by file; 1 if one is judged wrongly.
 vectors: $(READY)

@@ -15,6 +15,8 @@ import pytest
 
 from tests.support.postgres import PostgresServer
 
+pytest_plugins = ["tests.faults.report"]
+
 PROGRAMS = {"browser": "chromium", "promtool": "promtool"}
 
 

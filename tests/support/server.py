@@ -8,18 +8,27 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 BOOT_SECONDS = 30
 
 
 class Server:
-    """`aegis-server` on a port that the machine chose. stdout and stderr go to files."""
+    """`aegis-server` on a port that the machine chose. stdout and stderr go to files.
 
-    def __init__(self, data_dir: Path, environment: dict[str, str] | None = None) -> None:
+    It leads a process group of its own, so that a kill takes whatever it has started along.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path,
+        environment: dict[str, str] | None = None,
+        command: Sequence[str] = (sys.executable, "-m", "aegis_kernel.server"),
+    ) -> None:
         self.data_dir = data_dir
+        self._command = command
         self._environment = environment or {}
         self._runs = 0
         self._log_dir = data_dir.parent
@@ -34,18 +43,19 @@ class Server:
         self._is_up = False
         with self.stdout.open("wb") as out:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "aegis_kernel.server"],
+                self._command,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.PIPE,
+                start_new_session=True,
             )
         # stderr is drained for as long as the process lives, so that it never blocks on a full pipe.
         self._reader = threading.Thread(target=self._read_log, daemon=True)
         self._reader.start()
         self._told.wait(BOOT_SECONDS)
         if not self._is_up:
-            self.process.kill()
+            self._kill_group()
             self._finish()
             raise RuntimeError(f"the server did not boot:\n{self.log}")
         self.url = f"http://127.0.0.1:{self._port()}"
@@ -55,12 +65,17 @@ class Server:
         return self.stderr.read_text()
 
     @property
+    def audit_files(self) -> list[Path]:
+        """What each run so far has written to standard output, the oldest first."""
+        return [self._log_dir / f"{self.data_dir.name}.{n}.out" for n in range(1, self._runs + 1)]
+
+    @property
     def audit_lines(self) -> list[str]:
         return self.stdout.read_text().splitlines()
 
     def kill(self) -> None:
-        """SIGKILL: no goodbye."""
-        self.process.kill()
+        """SIGKILL to it and all it has started: no goodbye."""
+        self._kill_group()
         self._finish()
 
     def terminate(self, seconds: float = 20) -> int:
@@ -80,6 +95,10 @@ class Server:
             self.kill()
         else:
             self._finish()
+
+    def _kill_group(self) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
 
     def _finish(self) -> None:
         self.process.wait(10)
@@ -118,9 +137,11 @@ class Server:
 
 
 @contextmanager
-def running(data_dir: Path, **environment: str) -> Iterator[Server]:
-    """A server that is ended when the test is done with it."""
-    server = Server(data_dir, environment)
+def running(
+    data_dir: Path, *, command: Sequence[str] | None = None, **environment: str
+) -> Iterator[Server]:
+    """A server that is ended when the test is done with it; `command` starts another than ours."""
+    server = Server(data_dir, environment, command) if command else Server(data_dir, environment)
     try:
         yield server
     finally:
