@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -39,12 +39,19 @@ async def load(
     clients: int = 8,
     log: Log | None = None,
     timeout: float = 10,
+    credentials: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Log]:
-    """Keep `clients` at work for as long as the body runs; then let each finish its last request."""
+    """Keep `clients` at work for as long as the body runs; then let each finish its last request.
+
+    `credentials` are headers; without any, those of an administrator where the server runs with REAL.
+    """
     log = log if log is not None else Log()
     stop = asyncio.Event()
     targets = urls if callable(urls) else lambda: urls
-    working = [Client(targets, random.Random(dice.random()), log, timeout) for _ in range(clients)]
+    https = [
+        httpx.AsyncClient(headers=credentials or headers(), timeout=timeout) for _ in range(clients)
+    ]
+    working = [Client(targets, random.Random(dice.random()), log, http) for http in https]
     tasks = [asyncio.create_task(client.work(stop)) for client in working]
     try:
         yield log
@@ -61,12 +68,16 @@ class Client:
     """Mixed operations. After a request without an answer it goes on with a new key."""
 
     def __init__(
-        self, urls: Callable[[], Sequence[str]], dice: random.Random, log: Log, timeout: float
+        self,
+        urls: Callable[[], Sequence[str]],
+        dice: random.Random,
+        log: Log,
+        http: httpx.AsyncClient,
     ) -> None:
         self._urls = urls
         self._dice = dice
         self._log = log
-        self._http = httpx.AsyncClient(headers=headers(), timeout=timeout)
+        self._http = http
         self._key_id: str | None = None
         self._sealed: str | None = None
 

@@ -24,8 +24,12 @@ class Store:
     def serving(self, data: Path, *changes: str, **environment: str) -> Iterator[Server]:
         """A server on it, with `changes` made by the launcher before it starts."""
         settings = REAL | dict(self.environment) | environment
-        with running(data, command=[*command(*changes), *self.verb], **settings) as server:
+        with running(data, command=self.command(*changes), **settings) as server:
             yield server
+
+    def command(self, *changes: str) -> list[str]:
+        """Return what starts a server with these changes."""
+        return [*command(*changes), *self.verb]
 
 
 SQLITE = Store("sqlite")

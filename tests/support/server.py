@@ -28,7 +28,7 @@ class Server:
         command: Sequence[str] = (sys.executable, "-m", "aegis_kernel.server"),
     ) -> None:
         self.data_dir = data_dir
-        self._command = command
+        self.command = command
         self._environment = environment or {}
         self._runs = 0
         self._log_dir = data_dir.parent
@@ -43,7 +43,7 @@ class Server:
         self._is_up = False
         with self.stdout.open("wb") as out:
             self.process = subprocess.Popen(
-                self._command,
+                self.command,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
