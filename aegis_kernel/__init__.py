@@ -68,7 +68,6 @@ from aegis_kernel.spi.journal import (
     Found,
     IdempotencyRow,
     Journal,
-    JournalBackup,
     Lease,
     LedgerRecord,
     MaterialChange,
@@ -80,6 +79,7 @@ from aegis_kernel.spi.journal import (
     ReplaceMaterial,
     Stored,
 )
+from aegis_kernel.spi.journal_backup import JournalBackup
 from aegis_kernel.spi.provider import HEALTHY, Health, Provider, Status
 from aegis_kernel.spi.root_of_trust import (
     Binding,

@@ -23,6 +23,7 @@ MODULES = (
     "root_of_trust",
     "imports",
     "journal",
+    "journal_backup",
     "audit_sink",
     "authenticator",
     "authorizer",

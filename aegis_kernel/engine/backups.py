@@ -20,7 +20,8 @@ from aegis_kernel.engine.providers import Providers
 from aegis_kernel.engine.records import Scribe
 from aegis_kernel.engine.settings import Settings
 from aegis_kernel.spi.context import Clock
-from aegis_kernel.spi.journal import Entry, Journal, JournalBackup, Query
+from aegis_kernel.spi.journal import Entry, Journal, Query
+from aegis_kernel.spi.journal_backup import JournalBackup
 from aegis_kernel.spi.root_of_trust import RootOfTrust
 
 _PAGE_STREAMS = 500

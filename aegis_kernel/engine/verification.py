@@ -16,7 +16,8 @@ from aegis_kernel.engine.backup_file import Header
 from aegis_kernel.engine.master_rotation import keepers_of
 from aegis_kernel.engine.material_rows import BoundRow, material_pages
 from aegis_kernel.engine.usage import Counts
-from aegis_kernel.spi.journal import Journal, JournalBackup, Query, Stored
+from aegis_kernel.spi.journal import Journal, Query, Stored
+from aegis_kernel.spi.journal_backup import JournalBackup
 from aegis_kernel.spi.root_of_trust import RootOfTrust
 
 _PAGE_STREAMS = 200

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 import msgspec
 
@@ -196,6 +195,14 @@ class Journal(Provider, Protocol):
         """How boot names it, without secrets: "SQLite event journal at …"."""
         ...
 
+    @property
+    def shared(self) -> bool:
+        """Whether several processes, also of several hosts, may have this store open at once.
+
+        Only then does a server start more than one worker. This default says no.
+        """
+        return False
+
     async def load(self, stream: str) -> Stored | None:
         """Return the stream as it stands now, or None if it has no event."""
         ...
@@ -257,43 +264,4 @@ class Journal(Provider, Protocol):
 
     async def lease(self, name: str) -> Lease | None:
         """Take or keep leadership of `name`; None while another process holds it."""
-        ...
-
-
-@runtime_checkable
-class JournalBackup(Protocol):
-    """Optional, beside Journal: lets `aegis-server backup` copy the store, and put a copy in place."""
-
-    @property
-    def schema_version(self) -> int:
-        """The number of the store's layout; a newer release may read an older one, never the reverse."""
-        ...
-
-    async def backup(self, target: Path) -> None:
-        """Write one consistent copy of the open store to `target`, a new file, while commits go on.
-
-        All that was committed before the call is in it. On disk on return, mode 0600.
-        """
-        ...
-
-    def at(self, copy: Path) -> Journal:
-        """Return a journal, to be opened, over a file that `backup` or `salvage` wrote.
-
-        It may write to that file; closed, the file alone holds everything.
-        """
-        ...
-
-    async def examine(self) -> None:
-        """Look at every page of the open store. Raises BootError when it is damaged."""
-        ...
-
-    async def salvage(self, store: Path, target: Path) -> None:
-        """Copy the store of a journal that no server has open, as it lies there, to a new file."""
-        ...
-
-    async def place(self, copy: Path) -> None:
-        """Make `copy` the store of this journal, which is not open, in one step; or change nothing.
-
-        Raises BootError when the place is not empty.
-        """
         ...

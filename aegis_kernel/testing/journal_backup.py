@@ -13,7 +13,8 @@ import pytest
 
 from aegis_kernel.domain.errors import BootError
 from aegis_kernel.domain.key import KeyId
-from aegis_kernel.spi.journal import Journal, JournalBackup, LedgerRecord, Query
+from aegis_kernel.spi.journal import Journal, LedgerRecord, Query
+from aegis_kernel.spi.journal_backup import JournalBackup
 from aegis_kernel.testing.journal_entries import change, put, record, use
 
 
