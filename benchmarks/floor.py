@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from aegis_auth_hmac import JwtIssuer
 
@@ -38,46 +38,98 @@ def main() -> int:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         echo = stack.enter_context(_echo(folder))
         aegis = stack.enter_context(_Aegis(folder).running())
-        targets = {"bare echo": (echo, folder / "echo.lua"), "encrypt": (aegis.url, aegis.script)}
         (folder / "echo.lua").write_text(_lua("/", "", PAYLOAD.decode()))
-        rates = _rounds(targets, chosen.rounds, chosen.seconds, chosen.connections)
+        targets = {"bare echo": echo, "encrypt": aegis.target}
+        rates, costs = _rounds(targets, chosen.rounds, chosen.seconds, chosen.connections)
         ratio = rates["encrypt"] / rates["bare echo"]
         print(f"{chosen.connections} connections: encrypt / bare echo = {ratio:.3f}")
+        print(f"by processor time per request: {costs['bare echo'] / costs['encrypt']:.3f}")
         print(
             f"server: boot {aegis.boot_seconds:.2f} s, idle {aegis.idle_mib:.0f} MiB, now {aegis.mib():.0f} MiB"
         )
     return 0 if ratio >= chosen.least_ratio else 1
 
 
+class _Target(NamedTuple):
+    """A server under load, and what wrk sends it."""
+
+    url: str
+    script: Path
+    process: int
+
+
+class _Round(NamedTuple):
+    """What one round showed; processor time of the server in µs per request."""
+
+    rate: float
+    median: str
+    late: str
+    user: float
+    system: float
+
+    @property
+    def cost(self) -> float:
+        return self.user + self.system
+
+
 def _rounds(
-    targets: dict[str, tuple[str, Path]], rounds: int, seconds: int, connections: int
-) -> dict[str, float]:
-    seen: dict[str, list[tuple[float, str, str]]] = {name: [] for name in targets}
+    targets: dict[str, _Target], rounds: int, seconds: int, connections: int
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Return the medians of rate and cost of each target; the cost repeats on a busy machine."""
+    seen: dict[str, list[_Round]] = {name: [] for name in targets}
     for _ in range(rounds):
-        for name, (url, script) in targets.items():
-            seen[name].append(_wrk(url, script, seconds, connections))
+        for name, target in targets.items():
+            seen[name].append(_load(target, seconds, connections))
     for name, results in seen.items():
-        rates = sorted(rate for rate, _, _ in results)
-        middle = sorted(results)[len(results) // 2]
+        by_rate = sorted(results)
+        by_cost = sorted(results, key=lambda one: one.cost)
+        middle, cost = by_rate[len(results) // 2], by_cost[len(results) // 2]
         print(
-            f"{name:10} {statistics.median(rates):9.0f} req/s"
-            f"  (min {rates[0]:.0f}, max {rates[-1]:.0f})  p50 {middle[1]}  p99 {middle[2]}"
+            f"{name:10} {statistics.median(r.rate for r in results):9.0f} req/s"
+            f"  (min {by_rate[0].rate:.0f}, max {by_rate[-1].rate:.0f})"
+            f"  p50 {middle.median}  p99 {middle.late}"
+            f"  processor {cost.cost:.1f} µs (user {cost.user:.1f}, system {cost.system:.1f})"
         )
-    return {name: statistics.median(r for r, _, _ in results) for name, results in seen.items()}
+    return (
+        {name: statistics.median(r.rate for r in results) for name, results in seen.items()},
+        {name: statistics.median(r.cost for r in results) for name, results in seen.items()},
+    )
 
 
-def _wrk(url: str, script: Path, seconds: int, connections: int) -> tuple[float, str, str]:
+def _load(target: _Target, seconds: int, connections: int) -> _Round:
+    user, system = _processor_seconds(target.process)
+    text = _wrk(target.url, target.script, seconds, connections)
+    user_after, system_after = _processor_seconds(target.process)
+    rate = re.search(r"Requests/sec:\s+([\d.]+)", text)
+    count = re.search(r"(\d+) requests in", text)
+    middle, late = re.search(r"50%\s+(\S+)", text), re.search(r"99%\s+(\S+)", text)
+    assert rate
+    assert count
+    assert middle
+    assert late
+    each = 1e6 / int(count[1])
+    return _Round(
+        float(rate[1]),
+        middle[1],
+        late[1],
+        (user_after - user) * each,
+        (system_after - system) * each,
+    )
+
+
+def _processor_seconds(process: int) -> tuple[float, float]:
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    tick = os.sysconf("SC_CLK_TCK")
+    return int(fields[11]) / tick, int(fields[12]) / tick
+
+
+def _wrk(url: str, script: Path, seconds: int, connections: int) -> str:
     command = ["taskset", "-c", LOAD_CPU, "wrk", "-t1", f"-c{connections}", f"-d{seconds}s"]
     command += ["--latency", "-s", str(script), url]
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     if "Non-2xx" in text:
         raise SystemExit(f"{url} answered errors:\n{text}")
-    rate = re.search(r"Requests/sec:\s+([\d.]+)", text)
-    middle, late = re.search(r"50%\s+(\S+)", text), re.search(r"99%\s+(\S+)", text)
-    assert rate
-    assert middle
-    assert late
-    return float(rate[1]), middle[1], late[1]
+    return text
 
 
 def _lua(path: str, headers: str, body: str) -> str:
@@ -88,14 +140,14 @@ def _lua(path: str, headers: str, body: str) -> str:
 
 
 @contextmanager
-def _echo(folder: Path) -> Iterator[str]:
+def _echo(folder: Path) -> Iterator[_Target]:
     command = ["taskset", "-c", SERVER_CPU, sys.executable, "-m", "uvicorn", "benchmarks.echo:app"]
     command += ["--port", "18099", "--no-access-log", "--loop", "uvloop", "--http", "httptools"]
     command += ["--lifespan", "off", "--log-level", "error"]
     process = subprocess.Popen(command)
     try:
         _wait("http://127.0.0.1:18099/")
-        yield "http://127.0.0.1:18099"
+        yield _Target("http://127.0.0.1:18099", folder / "echo.lua", process.pid)
     finally:
         process.terminate()
         process.wait(10)
@@ -146,6 +198,10 @@ class _Aegis:
         finally:
             self._process.terminate()
             self._process.wait(20)
+
+    @property
+    def target(self) -> _Target:
+        return _Target(self.url, self.script, self._process.pid)
 
     def mib(self) -> float:
         """Return the server's resident memory."""

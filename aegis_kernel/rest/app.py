@@ -1,9 +1,9 @@
-"""The whole wire: edge, then authentication, then Litestar, which routes."""
+"""The whole wire: edge, then authentication, then the endpoints; Litestar routes what is left."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from litestar import Litestar, Request
@@ -12,6 +12,7 @@ from litestar.handlers import HTTPRouteHandler
 from aegis_kernel.domain.errors import AegisError
 from aegis_kernel.rest.answer import NO_STORE, Answer
 from aegis_kernel.rest.authenticate import Authenticate
+from aegis_kernel.rest.dispatch import Dispatch, Respond
 from aegis_kernel.rest.docs import docs
 from aegis_kernel.rest.edge import Edge, Limits
 from aegis_kernel.rest.endpoint import Method, Page
@@ -28,15 +29,14 @@ ROOT_OF_TRUST = "aegis.root_of_trust"
 
 _PLACE = re.compile(r"{(\w+)}")
 
-_Respond = Callable[[Any, Any], Awaitable[Answer]]
-
 
 def build_app(kernel: Kernel, limits: Limits | None = None) -> Edge:
     """Return the ASGI application that serves `kernel`, which is open."""
     roots = [chosen.loaded.installed.name for chosen in kernel.settings.chosen(ROOT_OF_TRUST)]
     document = build_document(kernel.version, roots, kernel.settings.dev_mode)
+    routes = [(e.method, e.path, Responder(e, kernel.pipeline)) for e in ENDPOINTS]
     handlers = [
-        *(_handler(e.method, e.path, Responder(e, kernel.pipeline), e.status) for e in ENDPOINTS),
+        *(_handler(*route) for route in routes),
         *(_handler("GET", page.path, _page(page, kernel)) for page in PAGES),
         *(_handler("GET", path, _constant(answer)) for path, answer in docs(document).items()),
     ]
@@ -48,18 +48,20 @@ def build_app(kernel: Kernel, limits: Limits | None = None) -> Edge:
         exception_handlers={Exception: _leave_to_edge},
         request_max_body_size=None,  # the edge bounds it
     )
-    return Edge(Authenticate(EncodedSegments(litestar), kernel.authentication), limits or Limits())
+    routed = EncodedSegments(Dispatch(litestar, routes))
+    return Edge(Authenticate(routed, kernel.authentication), limits or Limits())
 
 
-def _handler(method: Method, path: str, respond: _Respond, status: int = 200) -> HTTPRouteHandler:
+def _handler(method: Method, path: str, respond: Respond) -> HTTPRouteHandler:
     async def handle(request: Request[Any, Any, Any]) -> Answer:
         return await respond(request.scope, request.receive)
 
     litestar_path = _PLACE.sub(r"{\1:str}", path)
-    return HTTPRouteHandler(litestar_path, http_method=method, status_code=status)(handle)
+    # 200 is no promise: what is returned sends itself, with its own status.
+    return HTTPRouteHandler(litestar_path, http_method=method, status_code=200)(handle)
 
 
-def _page(page: Page, kernel: Kernel) -> _Respond:
+def _page(page: Page, kernel: Kernel) -> Respond:
     async def respond(scope: Any, receive: Any) -> Answer:
         try:
             return await page.answer(kernel, scope)
@@ -69,7 +71,7 @@ def _page(page: Page, kernel: Kernel) -> _Respond:
     return respond
 
 
-def _constant(answer: Answer) -> _Respond:
+def _constant(answer: Answer) -> Respond:
     async def respond(scope: Any, receive: Any) -> Answer:
         return answer
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
-from aegis_kernel.domain.errors import UnavailableError, UnsupportedMediaTypeError
+from aegis_kernel.domain.errors import BadRequestError, UnavailableError, UnsupportedMediaTypeError
 from aegis_kernel.rest.answer import JSON
 from aegis_kernel.rest.body import BoundedBody, Deadline, too_large
 from aegis_kernel.rest.errors import answer_to
@@ -16,6 +17,9 @@ from aegis_kernel.rest.request_ids import RequestIds
 # Answered even when the server is full: whoever asks would else restart a server that is only busy.
 PROBES = frozenset({"/livez", "/readyz"})
 
+
+# RFC 9110 §7.2: a name, an address or a bracketed IPv6 address, and perhaps a port.
+_is_host = re.compile(rb"(?:[\w.~!$&'()*+,;=%-]*|\[[\w.:%~-]+\])(?::\d*)?", re.ASCII).fullmatch
 
 # How the paths end whose bodies may be larger.
 BATCH = "/batch"
@@ -86,6 +90,9 @@ class Edge:
     ) -> None:
         if self._in_flight > self._limits.requests_in_flight and path not in PROBES:
             raise UnavailableError("Too many requests at once; try again in a moment")
+        host = headers.get(b"host")
+        if host is not None and not _is_host(host):
+            raise BadRequestError("The Host header is not a host and a port")
         if declared == 0:
             return
         if declared is not None and declared > most:
