@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from aegis_kernel.domain.errors import InternalError, UnavailableError
+from aegis_kernel.engine.faults import PluginFaultError, contained
 from aegis_kernel.spi.context import Clock
 from aegis_kernel.spi.journal import Committed, Conflict, Entry, Journal
 
@@ -64,7 +65,8 @@ class Committer:
     async def _commit_batch(self, batch: list[_Waiting]) -> None:
         started = self._clock.monotonic()
         try:
-            verdicts = await self._journal.commit([entry for entry, _ in batch])
+            verdicts = await contained(self._journal.commit, [entry for entry, _ in batch])
+            _check(verdicts, len(batch))
         except UnavailableError as error:
             _fail(batch, error)
         except Exception as error:  # noqa: BLE001 - a waiter left without an answer would hang
@@ -76,6 +78,12 @@ class Committer:
             for (_, future), verdict in zip(batch, verdicts, strict=True):
                 if not future.done():
                     future.set_result(verdict)
+
+
+def _check(verdicts: Sequence[Committed | Conflict], count: int) -> None:
+    """Raise unless each entry has its verdict: a guess would release what was never recorded."""
+    if len(verdicts) != count or not all(type(v) in (Committed, Conflict) for v in verdicts):
+        raise PluginFaultError("not a verdict for each entry")
 
 
 def _fail(batch: list[_Waiting], error: Exception) -> None:

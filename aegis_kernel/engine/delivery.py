@@ -6,6 +6,7 @@ import asyncio
 import logging
 
 from aegis_kernel.engine.commit import Committer
+from aegis_kernel.engine.faults import ANYTHING, Faults, contained
 from aegis_kernel.engine.observers import Observers
 from aegis_kernel.spi.audit_sink import AuditSink
 from aegis_kernel.spi.journal import Journal, Lease
@@ -23,11 +24,20 @@ _log = logging.getLogger("aegis")
 class SinkFeed:
     """One sink and its cursor. A slow or dead sink delays nobody and loses nothing."""
 
-    def __init__(self, name: str, sink: AuditSink, journal: Journal, *, required: bool) -> None:
+    def __init__(
+        self,
+        name: str,
+        sink: AuditSink,
+        journal: Journal,
+        *,
+        required: bool,
+        faults: Faults | None = None,
+    ) -> None:
         self.name = name
         self.required = required
         self.lag_records = 0
         self._sink = sink
+        self._faults = faults
         self._journal = journal
         self._woken = asyncio.Event()
         self._failures = 0
@@ -77,7 +87,8 @@ class SinkFeed:
                     pass
         except Exception as error:  # noqa: BLE001 - a sink may raise anything, and must stop nothing
             self._failures = min(self._failures + 1, 16)
-            _log.warning("audit sink %s failed (%s); retrying", self.name, type(error).__name__)
+            if self._failures == 1:
+                _log.warning("audit sink %s failed (%s); retrying", self.name, type(error).__name__)
             return False
         self._failures = 0
         return True
@@ -87,7 +98,12 @@ class SinkFeed:
         records = await self._journal.ledger(cursor, BATCH_RECORDS)
         if not records:
             return False
-        await asyncio.wait_for(self._sink.deliver(records), DELIVER_SECONDS)
+        try:
+            await asyncio.wait_for(contained(self._sink.deliver, records), DELIVER_SECONDS)
+        except ANYTHING as error:
+            if self._faults is not None:
+                self._faults.note("audit_sink", self.name, error)
+            raise
         moved = await self._journal.advance(self.name, records[-1].position, lease)
         return moved and len(records) == BATCH_RECORDS
 

@@ -6,6 +6,7 @@ import asyncio
 
 import msgspec
 
+from aegis_kernel.engine.faults import PluginFaultError, contained
 from aegis_kernel.spi.context import Clock
 from aegis_kernel.spi.provider import Health, Provider, Status
 
@@ -60,7 +61,9 @@ class HealthBoard:
 
 async def _ask(component: Component) -> ComponentHealth:
     try:
-        health = await asyncio.wait_for(component.provider.check(), CHECK_SECONDS)
+        health = await asyncio.wait_for(contained(component.provider.check), CHECK_SECONDS)
+        if type(health) is not Health or type(health.status) is not Status:
+            raise PluginFaultError("no Health")
     except Exception as error:  # noqa: BLE001 - whatever it raises, it is not well
         health = Health(Status.UNAVAILABLE, type(error).__name__)
     return ComponentHealth(component.port, component.kind, health.status, health.detail)

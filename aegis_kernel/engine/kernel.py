@@ -7,6 +7,7 @@ import logging
 from importlib.metadata import version as distribution_version
 from types import TracebackType
 
+from aegis_kernel.engine.acting import Stage
 from aegis_kernel.engine.aliases import Aliases
 from aegis_kernel.engine.authentication import Authentication
 from aegis_kernel.engine.backups import build_backups
@@ -15,8 +16,11 @@ from aegis_kernel.engine.clock import SystemClock
 from aegis_kernel.engine.commit import Committer
 from aegis_kernel.engine.delivery import Delivery, SinkFeed
 from aegis_kernel.engine.executor import BoundedExecutor
+from aegis_kernel.engine.faults import Faults
+from aegis_kernel.engine.guards import guarded_authenticators, guarded_authorizer
 from aegis_kernel.engine.health import HealthBoard, HealthReport
 from aegis_kernel.engine.key_set import KeySet
+from aegis_kernel.engine.lives import close_component, open_component
 from aegis_kernel.engine.loader import InstalledPlugin
 from aegis_kernel.engine.master_rotation import MasterRotation
 from aegis_kernel.engine.masters import Masters
@@ -119,7 +123,10 @@ class Kernel:
 
     def _compose(self, providers: Providers) -> None:
         settings, clock, journal = self.settings.kernel, self._clock, providers.journal
-        self._observers = Observers(tuple(providers.telemetries.values()), clock)
+        self._faults = Faults(clock)
+        self._observers = Observers(tuple(providers.telemetries.values()), clock, self._faults)
+        self._faults.told = self._observers.plugin_failed
+        authorizer = guarded_authorizer(providers, self._faults)
         self._committer = Committer(journal, clock, self._committed)
         scribe = Scribe(clock)
         self._masters = Masters(journal, self._committer.commit, scribe, providers.roots)
@@ -136,7 +143,7 @@ class Kernel:
         bench = Bench(
             clock=clock,
             journal=journal,
-            authorizer=providers.authorizer,
+            authorizer=authorizer,
             roots=providers.roots,
             opened=opened,
             streams=streams,
@@ -150,14 +157,15 @@ class Kernel:
             streams=streams,
             aliases=aliases,
             masters=self._masters,
-            authorizer=providers.authorizer,
+            authorizer=authorizer,
             committer=self._committer,
             scribe=scribe,
             observers=self._observers,
+            stage=Stage(bench, self._faults),
         )
         self.key_set = KeySet(bench, clock)
         self._strangers = Strangers(self._committer, scribe, self._observers, clock)
-        authenticators = tuple(providers.authenticators.values())
+        authenticators = guarded_authenticators(providers, self._faults)
         self.authentication = Authentication(authenticators, clock, self._strangers)
         pause = settings.sweep_seconds
         self.sweep = Sweep(journal, self.pipeline, clock, pause)
@@ -179,7 +187,7 @@ class Kernel:
             for chosen in self.settings.chosen("aegis.audit_sink")
         }
         feeds = tuple(
-            SinkFeed(name, sink, providers.journal, required=required[name])
+            SinkFeed(name, sink, providers.journal, required=required[name], faults=self._faults)
             for name, sink in providers.sinks.items()
         )
         backlog = self.settings.kernel.audit_backlog
@@ -187,7 +195,7 @@ class Kernel:
 
     async def _open(self) -> None:
         for component in self.providers.components:
-            await component.provider.open()
+            await open_component(component, self.settings.kernel.open_seconds)
         await self._masters.open()
         self._delivery.start()
         self._tasks = [
@@ -200,10 +208,7 @@ class Kernel:
 
     async def _close_providers(self) -> None:
         for component in reversed(self.providers.components):
-            try:
-                await component.provider.aclose()
-            except Exception as error:  # noqa: BLE001 - it must not keep the others open
-                _log.warning("%s %s did not close: %r", component.port, component.kind, error)
+            await close_component(component)
         self._executor.close()
 
     def _committed(self, entries: int, seconds: float) -> None:

@@ -5,6 +5,8 @@ What is not named is never imported. Everything wrong stops the boot with its re
 
 from __future__ import annotations
 
+import inspect
+import logging
 from collections.abc import Mapping
 from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, metadata
 from typing import Any
@@ -21,6 +23,7 @@ from aegis_kernel.domain.errors import (
     PluginLoadError,
     PluginNotFoundError,
 )
+from aegis_kernel.engine.faults import ANYTHING
 from aegis_kernel.spi import hooks
 from aegis_kernel.spi.context import PluginContext
 from aegis_kernel.spi.hooks import PROJECT, SPI_VERSION, Plugin
@@ -33,6 +36,8 @@ GROUPS = (
     "aegis.authorizer",
     "aegis.telemetry",
 )
+
+_log = logging.getLogger("aegis")
 
 
 class InstalledPlugin(msgspec.Struct, frozen=True):
@@ -85,7 +90,7 @@ def load(group: str, name: str) -> LoadedPlugin:
         )
     try:
         return LoadedPlugin(installed, kind())
-    except Exception as error:
+    except ANYTHING as error:
         raise PluginLoadError(f"{group} plugin {installed} cannot be built: {error}") from error
 
 
@@ -100,14 +105,14 @@ def ask(loaded: LoadedPlugin, port: type[Any], context: PluginContext) -> Any:
         manager.check_pending()
     except pluggy.PluginValidationError as error:
         raise PluginContractError(f"{group} plugin {installed}: {error}") from error
+    except ANYTHING as error:
+        raise PluginLoadError(f"{group} plugin {installed} cannot be built: {error!r}") from error
     answers = _call(manager, hook, context, f"{group} plugin {installed}")
     if len(answers) != 1:
         raise PluginContractError(f"{group} plugin {installed} gives no provider: write {hook}()")
-    missing = sorted(name for name in _members(port) if not hasattr(answers[0], name))
-    if missing:
-        raise PluginContractError(
-            f"{group} plugin {installed}: its provider lacks {', '.join(missing)}"
-        )
+    wrong = sorted(filter(None, (_wrong(port, answers[0], name) for name in _members(port))))
+    if wrong:
+        raise PluginContractError(f"{group} plugin {installed}: its provider {'; '.join(wrong)}")
     return answers[0]
 
 
@@ -116,7 +121,7 @@ def _call(manager: pluggy.PluginManager, hook: str, context: PluginContext, who:
         answers: list[Any] = getattr(manager.hook, hook)(context=context)
     except BootError:
         raise
-    except Exception as error:
+    except ANYTHING as error:
         raise PluginLoadError(f"{who} cannot build its provider: {error}") from error
     return answers
 
@@ -124,6 +129,30 @@ def _call(manager: pluggy.PluginManager, hook: str, context: PluginContext, who:
 def _members(port: type[Any]) -> set[str]:
     kinds = [kind for kind in port.__mro__ if getattr(kind, "_is_protocol", False)]
     return {name for kind in kinds for name in vars(kind) if not name.startswith("_")}
+
+
+def _wrong(port: type[Any], provider: Any, name: str) -> str | None:
+    """Say what is wrong with the provider's `name`: absent, or not to be called as `port` says."""
+    try:
+        member = getattr(provider, name)
+    except AttributeError:
+        return f"lacks {name}"
+    except ANYTHING as error:
+        return f"cannot give its {name} ({type(error).__name__})"
+    called = next((vars(kind)[name] for kind in port.__mro__ if name in vars(kind)), None)
+    return _wrong_call(name, called, member) if inspect.isfunction(called) else None
+
+
+def _wrong_call(name: str, called: Any, member: Any) -> str | None:
+    taken = [p for p in inspect.signature(called).parameters.values() if p.name != "self"]
+    by_name = {p.name: None for p in taken if p.kind is p.KEYWORD_ONLY}
+    try:
+        inspect.signature(member).bind(*[None] * (len(taken) - len(by_name)), **by_name)
+    except TypeError:  # also where it cannot be called at all
+        return f"has a {name} that does not take ({', '.join(p.name for p in taken)})"
+    except ValueError:
+        _log.debug("%s is made in C, and cannot be looked at", name)
+    return None
 
 
 def _find(group: str, name: str) -> Any:
@@ -138,7 +167,7 @@ def _find(group: str, name: str) -> Any:
         raise PluginConflictError(
             f"{group} plugin {name!r} has rival providers: {rivals}; uninstall all but one"
         ) from error
-    except (Exception, SystemExit) as error:
+    except ANYTHING as error:
         raise PluginLoadError(
             f"{group} plugin {name!r} cannot be imported ({type(error).__name__}: {error}); "
             "repair or uninstall its distribution"

@@ -10,6 +10,7 @@ from aegis_kernel.domain.ciphertext import Header, Kind
 from aegis_kernel.domain.errors import InternalError, UnavailableError
 from aegis_kernel.domain.key import Key, KeyId, KeyVersion
 from aegis_kernel.engine.cache import BoundedCache
+from aegis_kernel.engine.checked_key import CheckedKey
 from aegis_kernel.spi.journal import Journal
 from aegis_kernel.spi.root_of_trust import Binding, OpenKey, RootOfTrust
 
@@ -60,7 +61,7 @@ class OpenedKeys:
             raise InternalError("This key's material is missing", reason="no material row")
         open_key = await root.open_key(material, Binding(key.id, version.number, key.spec))
         opened = Opened(
-            open_key,
+            CheckedKey(open_key),
             version.number,
             _header(open_key, key, version, Kind.DATA),
             _header(open_key, key, version, Kind.WRAPPED_KEY),

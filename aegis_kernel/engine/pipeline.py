@@ -7,7 +7,6 @@ decision made on a stale view is ever released.
 
 from __future__ import annotations
 
-import logging
 from typing import Any, TypeVar, cast
 
 from aegis_kernel.domain.alias import Alias
@@ -22,6 +21,7 @@ from aegis_kernel.domain.errors import (
 from aegis_kernel.domain.key import Key, KeyId, key_stream
 from aegis_kernel.domain.lifecycle import LAW, Operation
 from aegis_kernel.engine import dry_run, idempotency, masters
+from aegis_kernel.engine.acting import Stage
 from aegis_kernel.engine.aliases import FAMILY as ALIASES
 from aegis_kernel.engine.aliases import Aliases
 from aegis_kernel.engine.bench import Bench
@@ -37,7 +37,6 @@ from aegis_kernel.engine.job import (
     keep,
     key_answer,
     permit_job,
-    request_of,
 )
 from aegis_kernel.engine.observers import Observers
 from aegis_kernel.engine.operations.declaration import Caller, Declaration, Effect, Terms
@@ -52,7 +51,6 @@ Request = TypeVar("Request")
 Answer = TypeVar("Answer")
 
 _NO_VIEW = View("", 0, None)
-_log = logging.getLogger("aegis")
 
 
 class Pipeline:
@@ -69,6 +67,7 @@ class Pipeline:
         committer: Committer,
         scribe: Scribe,
         observers: Observers,
+        stage: Stage,
     ) -> None:
         self._bench = bench
         self._streams = streams
@@ -78,6 +77,7 @@ class Pipeline:
         self._committer = committer
         self._scribe = scribe
         self._observers = observers
+        self._stage = stage
 
     async def run(
         self,
@@ -179,7 +179,7 @@ class Pipeline:
         permit_job(job, view)
         if kept is not None and kept.holds_for(view.key):
             return kept.effect
-        return await self._act(job, view)
+        return await self._stage.act(job, view)
 
     def _try(self, job: Job, view: View) -> Effect:
         try:
@@ -188,16 +188,6 @@ class Pipeline:
         except dry_run.REFUSALS as error:
             return dry_run.refusal(error)
         return dry_run.allowance(reason, view.key)
-
-    async def _act(self, job: Job, view: View) -> Effect:
-        request = job.request if view.further is None else request_of(job, view)
-        try:
-            return await job.declaration.act(self._bench, job.caller, view.key, request)
-        except AegisError:
-            raise
-        except Exception as error:
-            _log.exception("%s failed, request %s", job.declaration.name, job.caller.request_id)
-            raise InternalError("Unexpected error", reason=type(error).__name__) from error
 
     def _authorize_all(self, job: Job, view: View) -> str:
         """Return why it is allowed. Raises KeyNotFoundError or PermissionDeniedError."""

@@ -23,6 +23,7 @@ _RANGES: Mapping[str, tuple[float, float]] = MappingProxyType(
         "drain_seconds": (0, 300),
         "sweep_seconds": (0.05, 3_600),
         "usage_seconds": (0.05, 3_600),
+        "open_seconds": (0.05, 3_600),
     }
 )
 
@@ -91,6 +92,7 @@ class KernelSettings(SettingsSection, frozen=True):
     cache_keys: int = 50_000
     cache_opened_keys: int = 10_000
     audit_backlog: int = 100_000
+    open_seconds: float = 60.0
 
     def __post_init__(self) -> None:
         _raise_together(self._mistakes())

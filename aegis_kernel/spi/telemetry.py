@@ -78,6 +78,18 @@ class Telemetry(Provider, Protocol):
         """Learn that a request failed to authenticate."""
         return
 
+    def plugin_failed(self, port: str, kind: str) -> None:
+        """Learn that a plugin did what no plugin may do, and that it was contained."""
+        return
+
+    def overloaded(self) -> None:
+        """Learn that a request was refused unseen, because too many were under way."""
+        return
+
+    def loop_late(self, seconds: float) -> None:
+        """Learn how late the event loop was; told about ten times a second."""
+        return
+
     def expose(self, accept: str) -> Exposition | None:
         """Return the metrics page for that Accept header, or None if this telemetry has none."""
         return None

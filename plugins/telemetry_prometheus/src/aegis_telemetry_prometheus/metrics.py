@@ -88,6 +88,40 @@ class SinkMetrics(dict[str, Callable[[float], None]]):
         return self[sink]
 
 
+class FaultMetrics(dict[tuple[str, str], Callable[[], None]]):
+    """{(port, plugin): count a fault}; as many plugins as the environment names."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        super().__init__()
+        self._faults = Counter(
+            "aegis_plugin_faults_total",
+            "What plugins did that no plugin may do: raised, hung, or answered with a wrong type.",
+            ["port", "plugin"],
+            registry=registry,
+        )
+
+    def __missing__(self, plugin: tuple[str, str]) -> Callable[[], None]:
+        self[plugin] = self._faults.labels(*plugin).inc
+        return self[plugin]
+
+
+def overload_refusals(registry: CollectorRegistry) -> Counter:
+    return Counter(
+        "aegis_overload_refusals_total",
+        "Requests refused unseen, because too many were under way.",
+        registry=registry,
+    )
+
+
+def loop_lateness(registry: CollectorRegistry) -> Histogram:
+    return Histogram(
+        "aegis_event_loop_late_seconds",
+        "How late the event loop came to what was due, looked at ten times a second.",
+        buckets=SECONDS,
+        registry=registry,
+    )
+
+
 def commit_seconds(registry: CollectorRegistry) -> Histogram:
     return Histogram(
         "aegis_journal_commit_seconds",

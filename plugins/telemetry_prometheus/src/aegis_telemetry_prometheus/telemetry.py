@@ -12,11 +12,14 @@ from prometheus_client.registry import Collector
 from aegis_kernel import SUCCESS, Exposition, Observation, Operation, SinkLag, Telemetry
 from aegis_telemetry_prometheus.metrics import (
     ErrorMetrics,
+    FaultMetrics,
     OperationMetrics,
     SinkMetrics,
     authentication_failures,
     commit_entries,
     commit_seconds,
+    loop_lateness,
+    overload_refusals,
 )
 from aegis_telemetry_prometheus.registry import Registry
 
@@ -34,6 +37,9 @@ class PrometheusTelemetry(Telemetry):
         self._commit_seconds = commit_seconds(self._registry)
         self._commit_entries = commit_entries(self._registry)
         self._authentication_failures = authentication_failures(self._registry)
+        self._faults = FaultMetrics(self._registry)
+        self._overload_refusals = overload_refusals(self._registry)
+        self._loop_late = loop_lateness(self._registry)
 
     async def open(self) -> None:
         """Add what the process tells of itself: CPU, memory, open files, Python, its collector."""
@@ -67,6 +73,15 @@ class PrometheusTelemetry(Telemetry):
 
     def refused_authentication(self) -> None:
         self._authentication_failures.inc()
+
+    def plugin_failed(self, port: str, kind: str) -> None:
+        self._faults[port, kind]()
+
+    def overloaded(self) -> None:
+        self._overload_refusals.inc()
+
+    def loop_late(self, seconds: float) -> None:
+        self._loop_late.observe(seconds)
 
     def expose(self, accept: str) -> Exposition:
         """Return the page in the format that `accept` prefers: OpenMetrics, or else text."""
