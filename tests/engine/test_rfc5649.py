@@ -57,7 +57,7 @@ async def unwrap(kernel: Kernel, key_id: KeyId, wrapped: bytes, **more: Any) -> 
 async def kek_of(kernel: Kernel, key_id: KeyId) -> bytes:
     key = (await kernel.pipeline.run(op.GET, ALICE, m.GetKey(), key_id)).key
     opened: Any = await kernel.pipeline._bench.open(key, key.current_version)
-    kek: bytes = opened.key._key.reveal()
+    kek: bytes = opened.key._key._key.reveal()
     return kek
 
 
