@@ -8,6 +8,7 @@ from collections.abc import Coroutine, Sequence
 from typing import Any
 
 import msgspec
+from aegis_journal_sqlite import connection as sqlite
 from aegis_journal_sqlite.writer import Writer
 
 from aegis_kernel.engine.commit import Committer
@@ -73,3 +74,10 @@ def believes_the_clock_at_once() -> None:
         patrol(self, journal, clock, 0.0, is_due)
 
     Patrol.__init__ = hasty  # type: ignore[method-assign]
+
+
+def syncs_less() -> None:
+    """Run SQLite with synchronous=NORMAL: the log is not synced at a commit."""
+    pragmas = tuple(p.replace("synchronous = FULL", "synchronous = NORMAL") for p in sqlite._WRITER)
+    sqlite._WRITER = pragmas
+    sqlite.PROMISES = dict(sqlite.PROMISES) | {"synchronous": 1}
