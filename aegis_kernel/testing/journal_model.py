@@ -6,6 +6,7 @@ It is written from the contract alone and shares no code with any journal.
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -176,7 +177,7 @@ class Model:
 
     def _record(self) -> Record:
         self._records += 1
-        event_id = f"{self._prefix}{self._records}"
+        event_id = str(uuid.uuid4())
         return Record(event_id, json.dumps({"eventId": event_id, "actor": "Zoë"}).encode())
 
     def _admit(self, entry: Entry) -> None:

@@ -37,6 +37,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     # Roots of trust compute; the kernel only spells the public keys of all of them.
     "cryptography": ("aegis_rot_inmemory", "aegis_kernel.engine.public_keys"),
     "jwt": ("aegis_auth_hmac",),
+    "psycopg": ("aegis_journal_postgres",),
     "prometheus_client": ("aegis_telemetry_prometheus",),
     "opentelemetry": ("aegis_telemetry_otel",),
 }
