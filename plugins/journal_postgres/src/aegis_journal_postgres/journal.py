@@ -78,6 +78,10 @@ class PostgresJournal(Journal):
     def description(self) -> str:
         return f"Postgres event journal at {self._address.description}"
 
+    @property
+    def shared(self) -> bool:
+        return True
+
     async def open(self) -> None:
         """Raises BootError if the server cannot be reached or cannot keep the journal's promises."""
         try:
