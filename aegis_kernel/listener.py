@@ -17,6 +17,8 @@ from aegis_kernel.domain.errors import BootError
 
 KEEP_ALIVE_SECONDS = 65
 HEAD_SECONDS = 10.0
+# How long an answer may stand in our memory because the client does not read it.
+READ_SECONDS = 30.0
 HEAD_BYTES = 64 * 1024
 # Longer than a body may take to arrive: a slow client is refused, not cut off.
 FINISH_SECONDS = 12
@@ -98,6 +100,7 @@ class Connection(HttpToolsProtocol):
         super().__init__(*arguments)
         self._listener = listener
         self._timer: asyncio.TimerHandle | None = None
+        self._reader_timer: asyncio.TimerHandle | None = None
         self._is_in_head = False
         self._head_bytes = 0
 
@@ -107,7 +110,21 @@ class Connection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
+        self._stop_reader_timer()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._reader_timer = self.loop.call_later(READ_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._stop_reader_timer()
+
+    def _stop_reader_timer(self) -> None:
+        if self._reader_timer is not None:
+            self._reader_timer.cancel()
+            self._reader_timer = None
 
     def data_received(self, data: bytes) -> None:
         was_in_head = self._is_in_head

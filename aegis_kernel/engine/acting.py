@@ -12,13 +12,14 @@ from aegis_kernel.engine.job import Job, request_of
 from aegis_kernel.engine.operations.declaration import Effect
 from aegis_kernel.engine.streams import View
 
-ACT_SECONDS = 10.0
+# Long enough for an RSA-4096 key that waits behind others for a thread.
+ACT_SECONDS = 30.0
 
 _log = logging.getLogger("aegis")
 
 
 class Stage:
-    """Lets operations act. A root of trust that does not answer in 10 s is away."""
+    """Lets operations act. A root of trust that does not answer in 30 s is away."""
 
     def __init__(self, bench: Bench, faults: Faults, seconds: float = ACT_SECONDS) -> None:
         self._bench = bench

@@ -12,8 +12,10 @@ from aegis_kernel.spi.journal import Committed, Conflict, Entry, Journal
 
 MAX_BATCH = 128
 MAX_WAITING = 8192
+# An entry is refused at the door when it would wait half as long, and dropped after this long.
+WAIT_SECONDS = 1.0
 
-_Waiting = tuple[Entry, "asyncio.Future[Committed | Conflict]"]
+_Waiting = tuple[Entry, "asyncio.Future[Committed | Conflict]", float]
 
 
 class Committer:
@@ -26,6 +28,8 @@ class Committer:
         self._clock = clock
         self._observe = observe
         self._waiting: list[_Waiting] = []
+        self._most_waiting = MAX_WAITING
+        self._entry_seconds = 0.0
         self._task: asyncio.Task[None] | None = None
         #: Set to a message while nothing may be committed: a required audit sink is too far behind.
         self.closed_because: str | None = None
@@ -38,11 +42,11 @@ class Committer:
         """
         if self.closed_because is not None:
             raise UnavailableError(self.closed_because, retry_after_seconds=5)
-        if len(self._waiting) >= MAX_WAITING:
+        if len(self._waiting) >= self._most_waiting:
             raise UnavailableError("The journal is behind; try again in a moment")
         loop = asyncio.get_running_loop()
         verdict: asyncio.Future[Committed | Conflict] = loop.create_future()
-        self._waiting.append((entry, verdict))
+        self._waiting.append((entry, verdict, self._clock.monotonic()))
         if self._task is None:
             self._task = loop.create_task(self._drain())
         return await verdict
@@ -62,10 +66,20 @@ class Committer:
         finally:
             self._task = None
 
+    def _learn(self, seconds: float) -> None:
+        """Bound the queue by the time that an entry takes now, a moving mean of commits."""
+        self._entry_seconds += 0.1 * (seconds - self._entry_seconds)
+        if self._entry_seconds > 0:
+            bound = int(WAIT_SECONDS / 2 / self._entry_seconds)
+            self._most_waiting = max(MAX_BATCH, min(MAX_WAITING, bound))
+
     async def _commit_batch(self, batch: list[_Waiting]) -> None:
         started = self._clock.monotonic()
+        batch = _in_time(batch, started - WAIT_SECONDS)
+        if not batch:
+            return
         try:
-            verdicts = await contained(self._journal.commit, [entry for entry, _ in batch])
+            verdicts = await contained(self._journal.commit, [entry for entry, _, _ in batch])
             _check(verdicts, len(batch))
         except UnavailableError as error:
             _fail(batch, error)
@@ -74,10 +88,21 @@ class Committer:
             failure.__cause__ = error
             _fail(batch, failure)
         else:
-            self._observe(len(batch), self._clock.monotonic() - started)
-            for (_, future), verdict in zip(batch, verdicts, strict=True):
+            seconds = self._clock.monotonic() - started
+            self._learn(seconds / len(batch))
+            self._observe(len(batch), seconds)
+            for (_, future, _), verdict in zip(batch, verdicts, strict=True):
                 if not future.done():
                     future.set_result(verdict)
+
+
+def _in_time(batch: list[_Waiting], since: float) -> list[_Waiting]:
+    """Return the entries that came after `since`; the others were never tried, and are told so."""
+    _fail(
+        [waiting for waiting in batch if waiting[2] < since],
+        UnavailableError("The journal is behind; try again in a moment"),
+    )
+    return [waiting for waiting in batch if waiting[2] >= since]
 
 
 def _check(verdicts: Sequence[Committed | Conflict], count: int) -> None:
@@ -87,6 +112,6 @@ def _check(verdicts: Sequence[Committed | Conflict], count: int) -> None:
 
 
 def _fail(batch: list[_Waiting], error: Exception) -> None:
-    for _, future in batch:
+    for _, future, _ in batch:
         if not future.done():
             future.set_exception(error)

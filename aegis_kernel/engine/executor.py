@@ -24,10 +24,15 @@ class BoundedExecutor:
         if self._room <= 0:
             raise UnavailableError("Too much slow work is waiting; try again in a moment")
         self._room -= 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)
-        finally:
-            self._room += 1
+        running = asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)
+        running.add_done_callback(self._make_room)
+        # Shielded: who gives up waiting frees no thread, so its room stays taken until it is done.
+        return await asyncio.shield(running)
+
+    def _make_room(self, done: asyncio.Future[Any]) -> None:
+        self._room += 1
+        if not done.cancelled():
+            done.exception()  # seen, also where nobody waits for it any more
 
     def close(self) -> None:
         """Wait for what runs, drop what waits."""

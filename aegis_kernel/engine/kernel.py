@@ -28,6 +28,7 @@ from aegis_kernel.engine.observers import Observers
 from aegis_kernel.engine.opened import OpenedKeys
 from aegis_kernel.engine.pipeline import Pipeline
 from aegis_kernel.engine.providers import Providers, ask_all
+from aegis_kernel.engine.pulse import Pulse
 from aegis_kernel.engine.records import Scribe
 from aegis_kernel.engine.rotation import Rotation
 from aegis_kernel.engine.schedule import Sweep
@@ -109,6 +110,10 @@ class Kernel:
     def expose_metrics(self, accept: str) -> Exposition | None:
         """Return the metrics page, or None if no telemetry has one."""
         return self._observers.expose(accept)
+
+    def overloaded(self) -> None:
+        """Count a request that the wire refused unseen; it is no operation, and makes no record."""
+        self._observers.overloaded()
 
     def boot_lines(self) -> tuple[str, ...]:
         """Return what boot says of the chosen parts, without secrets."""
@@ -203,6 +208,7 @@ class Kernel:
             asyncio.create_task(self.rotation.run()),
             asyncio.create_task(self.usage.run()),
             asyncio.create_task(self._strangers.run()),
+            asyncio.create_task(Pulse(self._observers, self._clock).run()),
         ]
         self._serving = True
 

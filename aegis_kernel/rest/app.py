@@ -49,7 +49,7 @@ def build_app(kernel: Kernel, limits: Limits | None = None) -> Edge:
         request_max_body_size=None,  # the edge bounds it
     )
     routed = EncodedSegments(Dispatch(litestar, routes))
-    return Edge(Authenticate(routed, kernel.authentication), limits or Limits())
+    return Edge(Authenticate(routed, kernel.authentication), limits or Limits(), kernel.overloaded)
 
 
 def _handler(method: Method, path: str, respond: Respond) -> HTTPRouteHandler:

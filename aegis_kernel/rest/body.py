@@ -22,6 +22,11 @@ class Deadline:
         self._late: set[asyncio.Task[Any]] = set()
         self._timer: asyncio.TimerHandle | None = None
 
+    @property
+    def waiting(self) -> int:
+        """How many reads are under way."""
+        return len(self._reading)
+
     async def keep(self, receive: Any, until: float) -> Any:
         """Return the next message. Raises BadRequestError at loop time `until`."""
         task = asyncio.current_task()

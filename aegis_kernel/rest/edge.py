@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -29,7 +29,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """What one request, and all of them together, may take.
 
     A refused body of up to `drain_bytes` is read and thrown away, so that the client sees the
-    refusal; beyond it, the connection is closed.
+    refusal; beyond it, the connection is closed. `requests_at_work` are those whose body is there.
     """
 
     body_bytes: int = 128 * 1024
@@ -37,13 +37,17 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     body_seconds: float = 10.0
     drain_bytes: int = 1024 * 1024
     requests_in_flight: int = 1024
+    requests_at_work: int = 512
 
 
 class Edge:
     """Wraps an ASGI application: request id, limits, media types, HEAD as GET, the last catch."""
 
-    def __init__(self, app: Any, limits: Limits) -> None:
+    def __init__(
+        self, app: Any, limits: Limits, overloaded: Callable[[], None] | None = None
+    ) -> None:
         self._app = app
+        self._overloaded = overloaded
         self._limits = limits
         self._deadline = Deadline(limits.body_seconds)
         self._ids = RequestIds()
@@ -82,13 +86,21 @@ class Edge:
                 raise
             await answer_to(error, request_id)(scope, body, outgoing)
 
+    def _is_full(self) -> bool:
+        # Who still waits for a body costs no time: slow clients are counted apart.
+        at_work = self._in_flight - self._deadline.waiting
+        limits = self._limits
+        return at_work > limits.requests_at_work or self._in_flight > limits.requests_in_flight
+
     def _most_bytes(self, path: str) -> int:
         return self._limits.batch_bytes if path.endswith(BATCH) else self._limits.body_bytes
 
     def _admit(
         self, path: str, headers: Mapping[bytes, bytes], declared: int | None, most: int
     ) -> None:
-        if self._in_flight > self._limits.requests_in_flight and path not in PROBES:
+        if path not in PROBES and self._is_full():
+            if self._overloaded is not None:
+                self._overloaded()
             raise UnavailableError("Too many requests at once; try again in a moment")
         host = headers.get(b"host")
         if host is not None and not _is_host(host):

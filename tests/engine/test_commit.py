@@ -11,7 +11,7 @@ import pytest
 from aegis_journal_memory import Plugin
 
 from aegis_kernel.domain.errors import InternalError, UnavailableError
-from aegis_kernel.engine.commit import MAX_BATCH, MAX_WAITING, Committer
+from aegis_kernel.engine.commit import MAX_BATCH, MAX_WAITING, WAIT_SECONDS, Committer
 from aegis_kernel.spi.hooks import NoSettings
 from aegis_kernel.spi.journal import Append, Committed, Conflict, Entry, Record
 from aegis_kernel.testing.doubles import ManualClock, plugin_context
@@ -136,3 +136,38 @@ async def test_nothing_is_committed_while_commits_are_closed(committer: Committe
     committer.closed_because = "a sink is behind"
     with pytest.raises(UnavailableError, match="a sink is behind"):
         await committer.commit(use("key/a", 0))
+
+
+async def test_what_waited_too_long_is_never_tried_and_is_told_so(journal: Held) -> None:
+    clock = ManualClock()
+    committer = Committer(journal, clock, lambda entries, seconds: None)  # type: ignore[arg-type]
+    first = asyncio.create_task(committer.commit(use("key/a", 0)))
+    await asyncio.sleep(0.01)
+    late = asyncio.create_task(committer.commit(use("key/a", 0)))
+    await asyncio.sleep(0.01)
+    clock.advance(WAIT_SECONDS + 0.1)
+    journal.gate.set()
+    assert isinstance(await first, Committed)
+    with pytest.raises(UnavailableError, match="behind"):
+        await late
+    assert journal.batches == [1]
+
+
+async def test_a_slow_journal_shortens_the_queue_to_what_it_can_do_in_time(journal: Held) -> None:
+    clock = ManualClock()
+    committer = Committer(journal, clock, lambda entries, seconds: None)  # type: ignore[arg-type]
+    for _ in range(30):
+        journal.gate.clear()
+        one = asyncio.create_task(committer.commit(use("key/a", 0)))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        clock.advance(0.05)  # an entry takes 50 ms: ten of them half a second
+        journal.gate.set()
+        assert isinstance(await one, Committed)
+    journal.gate.clear()
+    tasks = [asyncio.create_task(committer.commit(use("key/a", 0))) for _ in range(1000)]
+    await asyncio.sleep(0.05)
+    refused = [task for task in tasks if task.done()]
+    assert 1000 - len(refused) <= 2 * MAX_BATCH
+    journal.gate.set()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""A hundred clients that begin a request and do not end it: nobody else notices, and they have to go."""
+"""Four hundred clients that begin a request and do not end it: nobody else notices, and they have to go."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ import pytest
 from tests.outside.secured import active_key, bearer, client, resident_mib, secured
 from tests.support.server import Server
 
-CROWD = 100
+CROWD = 400
 # 10 s for a head or a body (SECURITY.md), and time for a busy machine to notice.
 DEADLINE_SECONDS = 12.0
 HEALTHY_SECONDS = 1.0

@@ -281,3 +281,36 @@ async def test_websockets_are_closed() -> None:
 
     await Edge(echo, SMALL)({"type": "websocket", "path": "/", "headers": []}, None, send)
     assert sent == ["websocket.close"]
+
+
+async def test_whoever_waits_for_a_body_takes_no_place_from_whoever_is_at_work() -> None:
+    refused: list[int] = []
+    limits = Limits(requests_at_work=2, requests_in_flight=100)
+    edge = Edge(echo, limits, lambda: refused.append(1))
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/v1/keys",
+        "headers": [(b"content-type", b"application/json"), (b"content-length", b"9")],
+    }
+
+    async def never() -> Any:
+        await asyncio.Event().wait()
+
+    async def drop(message: Any) -> None: ...
+
+    slow = [asyncio.create_task(edge(dict(scope), never, drop)) for _ in range(20)]
+    await asyncio.sleep(0.05)
+    answers: list[Any] = []
+
+    async def body() -> Any:
+        return {"type": "http.request", "body": b"123456789", "more_body": False}
+
+    async def keep(message: Any) -> None:
+        answers.append(message)
+
+    await edge(dict(scope), body, keep)
+    assert (answers[0]["status"], refused) == (200, [])
+    for task in slow:
+        task.cancel()
+    await asyncio.gather(*slow, return_exceptions=True)
