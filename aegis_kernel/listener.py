@@ -64,17 +64,21 @@ class Listener(uvicorn.Server):
         yield
 
     async def startup(self, sockets: Any = None) -> None:
-        """Open the port. Raises BootError with what mends it."""
+        """Open the port, or listen at bound `sockets`. Raises BootError with what mends it."""
         host, port = self.config.host, self.config.port
+        create = asyncio.get_running_loop().create_server
+        backlog = self.config.backlog
         try:
-            server = await asyncio.get_running_loop().create_server(
-                self._connection, host, port, backlog=self.config.backlog
-            )
+            if sockets:
+                self.servers = [
+                    await create(self._connection, sock=each, backlog=backlog) for each in sockets
+                ]
+            else:
+                self.servers = [await create(self._connection, host, port, backlog=backlog)]
         except OSError as error:
-            raise BootError(_cannot_listen(host, port, error)) from error
-        self.servers = [server]
+            raise BootError(cannot_listen(host, port, error)) from error
         self.started = True
-        self._on_listening(server.sockets[0].getsockname()[1])
+        self._on_listening(self.servers[0].sockets[0].getsockname()[1])
 
     def drain(self, seconds: float) -> None:
         """Serve on for `seconds`, closing each connection after its answer, then stop.
@@ -85,6 +89,12 @@ class Listener(uvicorn.Server):
             self.should_exit = True
         self.is_draining = True
         asyncio.get_running_loop().call_later(seconds, setattr, self, "should_exit", True)
+
+    def retire(self, seconds: float) -> None:
+        """Accept no more: others listen at the same sockets. Then as `drain`."""
+        for server in self.servers:
+            server.close()
+        self.drain(seconds)
 
     def _connection(self) -> asyncio.Protocol:
         return Connection(self.config, self.server_state, {}, listener=self)
@@ -169,7 +179,8 @@ class Connection(HttpToolsProtocol):
             self.transport.close()
 
 
-def _cannot_listen(host: str, port: int, error: OSError) -> str:
+def cannot_listen(host: str, port: int, error: OSError) -> str:
+    """Return why the port cannot be opened, and what mends it."""
     number = error.errno or 0
     reason = os.strerror(number) if number > 0 else error.strerror  # below 0: of the resolver
     remedy = _REMEDIES.get(number, "set AEGIS_HTTP_HOST to an address of this machine")

@@ -4,33 +4,26 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import gc
 import json
 import logging
 import os
 import re
-import signal
 import sys
-import time
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 
-import uvloop
+import msgspec
 
 from aegis_kernel.commands import backup, master
-from aegis_kernel.commands.admin_socket import AdminSocket
 from aegis_kernel.domain.errors import BootError
+from aegis_kernel.engine.clock import SystemClock
 from aegis_kernel.engine.kernel import Kernel
 from aegis_kernel.engine.loader import installed_plugins
 from aegis_kernel.engine.settings import Settings
-from aegis_kernel.listener import Listener
-from aegis_kernel.rest.app import build_app
+from aegis_kernel.serving import Boot, require_shared_journal, serve_alone, serve_as_worker
 from aegis_kernel.spi.authenticator import TokenIssuer
 from aegis_kernel.spi.provider import Status
-
-# A thread that waits for the GIL gets it after this long; the default of 5 ms would be the
-# journal's writer waiting a whole commit's time for a busy event loop.
-SWITCH_SECONDS = 0.0005
+from aegis_kernel.workers.post import Post
+from aegis_kernel.workers.supervisor import Supervisor
 
 _log = logging.getLogger("aegis")
 
@@ -58,7 +51,17 @@ def _parser() -> argparse.ArgumentParser:
     parser.set_defaults(verb=_serve)
     verbs = parser.add_subparsers(title="verbs")
     serve = verbs.add_parser("serve", help="serve REST until SIGTERM (the default)")
+    serve.add_argument(
+        "--workers",
+        type=int,
+        help="processes behind one port, 1 to 64 (default AEGIS_WORKERS, or 1); more than one needs "
+        "a journal that several share, such as postgres",
+    )
     serve.set_defaults(verb=_serve)
+    # Started by a supervisor, never by hand.
+    worker = verbs.add_parser("worker")
+    worker.add_argument("post")
+    worker.set_defaults(verb=_work)
     plugins = verbs.add_parser("plugins", help="list the installed plugins as JSON")
     plugins.set_defaults(verb=_plugins)
     check = verbs.add_parser(
@@ -135,49 +138,25 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    started = time.monotonic()
-    settings = _settings()
-    sys.setswitchinterval(SWITCH_SECONDS)
-    return uvloop.run(_serve_until_told(settings, started))
+    clock = SystemClock()
+    began = clock.monotonic()
+    wanted = getattr(options, "workers", None)
+    asked = {} if wanted is None else {"AEGIS_WORKERS": str(wanted)}
+    environment = {**os.environ, **asked}
+    settings = Settings.from_env(environment)
+    boot = Boot(settings, clock, began)
+    if settings.kernel.workers == 1:
+        return serve_alone(settings, boot)
+    require_shared_journal(settings, clock)
+    return asyncio.run(_supervise(settings, environment, boot))
 
 
-async def _serve_until_told(settings: Settings, began: float) -> int:
-    async with Kernel(settings) as kernel:
-        http = settings.kernel
-        announce = partial(_announce, kernel, began)
-        listener = Listener(build_app(kernel), http.http_host, http.http_port, announce)
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, _drain, kernel, listener)
-        async with AdminSocket(kernel, settings.data_dir):
-            await listener.serve()
-        return 0
+async def _supervise(settings: Settings, environment: Mapping[str, str], boot: Boot) -> int:
+    return await Supervisor(settings, environment, boot.announce).run()
 
 
-def _drain(kernel: Kernel, listener: Listener) -> None:
-    """Say "not ready", serve on for AEGIS_DRAIN_SECONDS, then stop; told again, stop at once."""
-    seconds = kernel.settings.kernel.drain_seconds
-    _log.info("Stopping now" if listener.is_draining else f"Draining for {seconds:g} s")
-    kernel.drain()
-    listener.drain(seconds)
-
-
-def _announce(kernel: Kernel, began: float, port: int) -> None:
-    host = kernel.settings.kernel.http_host
-    _log.info("Started Aegis server on %s:%s", f"[{host}]" if ":" in host else host, port)
-    for line in kernel.boot_lines():
-        _log.info("%s", line)
-    for variable in kernel.settings.unknown_variables:
-        _log.warning("%s is set, but nothing that is loaded reads it", variable)
-    _settle_memory()
-    _log.info("Boot complete in %.2fs", time.monotonic() - began)
-
-
-def _settle_memory() -> None:
-    # What boot made lives as long as the process: the collector need never look at it again.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(10_000, 20, 50)
+def _work(options: argparse.Namespace) -> int:
+    return serve_as_worker(_settings(), msgspec.json.decode(options.post, type=Post))
 
 
 if __name__ == "__main__":

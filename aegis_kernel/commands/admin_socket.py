@@ -38,17 +38,25 @@ class AdminSocket:
     Where it cannot, it says so once; the server serves without.
     """
 
-    def __init__(self, tools: Tools, data_dir: Path) -> None:
+    def __init__(
+        self,
+        tools: Tools,
+        data_dir: Path,
+        *,
+        handed: bool = False,
+        listening: socket.socket | None = None,
+    ) -> None:
+        """`handed`: the socket is a supervisor's, which hands it (`listening`) to one worker."""
         self._tools = tools
         self._data_dir = data_dir
+        self.is_handed = handed
+        self._handed = listening
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[object]] = set()
 
     async def __aenter__(self) -> AdminSocket:
-        try:
-            listening = _listen(self._data_dir)
-        except OSError as error:
-            _log.warning("%s cannot be opened: %s", self._data_dir / NAME, error.strerror or error)
+        listening = self._handed if self.is_handed else listen_for_operators(self._data_dir)
+        if listening is None:
             return self
         self._server = await asyncio.start_unix_server(
             self._converse, sock=listening, limit=MOST_BYTES
@@ -63,12 +71,18 @@ class AdminSocket:
     ) -> None:
         if self._server is None:
             return
-        self._server.close()
+        self.leave()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        with suppress(OSError):
-            os.unlink(self._data_dir / NAME)
+        if not self.is_handed:
+            with suppress(OSError):
+                os.unlink(self._data_dir / NAME)
+
+    def leave(self) -> None:
+        """Take no further requests; what was begun goes on."""
+        if self._server is not None:
+            self._server.close()
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -105,6 +119,15 @@ class AdminSocket:
             _log.exception("%s failed", request.do)
             return _error(InternalError.code, "Unexpected error; the server's log says more")
         return msgspec.json.encode({"ok": answer})
+
+
+def listen_for_operators(data_dir: Path) -> socket.socket | None:
+    """Return the socket, listening; None, after a warning, where it cannot be opened."""
+    try:
+        return _listen(data_dir)
+    except OSError as error:
+        _log.warning("%s cannot be opened: %s", data_dir / NAME, error.strerror or error)
+        return None
 
 
 @contextmanager

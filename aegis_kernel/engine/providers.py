@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from aegis_kernel.engine.executor import BoundedExecutor
 from aegis_kernel.engine.health import Component
 from aegis_kernel.engine.loader import ask
 from aegis_kernel.engine.settings import ChosenPlugin, Settings
@@ -68,6 +69,17 @@ def ask_all(settings: Settings, clock: Clock, executor: Executor) -> Providers:
             for name, provider in providers.items()
         ),
     )
+
+
+def journal_is_shared(settings: Settings, clock: Clock) -> bool:
+    """Return whether several processes may have the journal open at once; nothing is opened."""
+    (chosen,) = settings.chosen("aegis.journal")
+    executor = BoundedExecutor(1, 1)
+    try:
+        context = _context(settings, chosen, clock, executor)
+        return bool(ask(chosen.loaded, Journal, context).shared)
+    finally:
+        executor.close()
 
 
 def _context(

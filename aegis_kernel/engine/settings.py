@@ -19,6 +19,7 @@ NONE = ("none",)
 _RANGES: Mapping[str, tuple[float, float]] = MappingProxyType(
     {
         "http_port": (0, 65_535),
+        "workers": (1, 64),
         "destroy_days": (7, 365),
         "drain_seconds": (0, 300),
         "sweep_seconds": (0.05, 3_600),
@@ -83,6 +84,7 @@ class KernelSettings(SettingsSection, frozen=True):
 
     http_host: str = "127.0.0.1"
     http_port: int = 8080
+    workers: int = 1
     data_dir: Path | None = None
     auth_dev_allow_remote: bool = False
     drain_seconds: float = 2.0

@@ -39,6 +39,9 @@ class Plugin:
     #: The SPI version that the plugin was written for: a literal, so that an old plugin is told apart.
     spi_version: ClassVar[int]
     settings: ClassVar[type[SettingsSection]] = NoSettings
+    #: The variable that tells the plugin's library of a directory that all workers of a server have
+    #: in common: empty at boot, private, set before the plugin is imported. "" if it needs none.
+    workers_directory: ClassVar[str] = ""
 
 
 @hookspec

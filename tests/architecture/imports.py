@@ -21,7 +21,13 @@ LAYERS: Mapping[str, frozenset[str]] = {
     "testing": frozenset({"domain", "spi", "testing"}),
     "listener": frozenset({"domain"}),
     "commands": frozenset({"domain", "spi", "engine", "commands"}),
-    "server": frozenset({"domain", "spi", "engine", "rest", "listener", "commands", "server"}),
+    "workers": frozenset({"domain", "spi", "engine", "commands", "listener", "workers"}),
+    "serving": frozenset(
+        {"domain", "spi", "engine", "rest", "listener", "commands", "workers", "serving"}
+    ),
+    "server": frozenset(
+        {"domain", "spi", "engine", "rest", "commands", "workers", "serving", "server"}
+    ),
 }
 
 # Every third-party package has one home: the modules under this name, and nowhere else.
@@ -29,7 +35,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "litestar": ("aegis_kernel.rest",),
     "yaml": ("aegis_kernel.rest",),
     "uvicorn": ("aegis_kernel.listener",),
-    "uvloop": ("aegis_kernel.server",),
+    "uvloop": ("aegis_kernel.serving",),
     "stevedore": ("aegis_kernel.engine.loader",),
     "pluggy": ("aegis_kernel.spi.hooks", "aegis_kernel.engine.loader"),
     "pytest": ("aegis_kernel.testing",),

@@ -4,13 +4,13 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from aegis_telemetry_prometheus import Plugin, PrometheusTelemetry
+from aegis_telemetry_prometheus import Plugin, PrometheusSettings, PrometheusTelemetry
 from prometheus_client.openmetrics.parser import (
     text_string_to_metric_families as parse_openmetrics,
 )
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from aegis_kernel import OUTCOMES, SUCCESS, Exposition, NoSettings, Operation, SinkLag
+from aegis_kernel import OUTCOMES, SUCCESS, Exposition, Operation, SinkLag
 from aegis_kernel.testing.doubles import plugin_context
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
@@ -184,7 +184,7 @@ async def test_promtool_finds_nothing_to_complain_about(
 
 
 def test_the_entry_point_builds_the_telemetry(tmp_path: Path) -> None:
-    built = Plugin().aegis_telemetry(plugin_context(NoSettings(), tmp_path))
+    built = Plugin().aegis_telemetry(plugin_context(PrometheusSettings(), tmp_path))
     assert isinstance(built, PrometheusTelemetry)
 
 

@@ -81,6 +81,8 @@ class SinkMetrics(dict[str, Callable[[float], None]]):
             "Committed audit records that the sink has not received yet.",
             ["sink"],
             registry=registry,
+            # With several workers: all measure the same, so the last word is as good as any.
+            multiprocess_mode="mostrecent",
         )
 
     def __missing__(self, sink: str) -> Callable[[float], None]:

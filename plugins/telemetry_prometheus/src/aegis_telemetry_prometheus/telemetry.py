@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
-from prometheus_client import GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 from prometheus_client.exposition import choose_encoder
+from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from aegis_kernel import SUCCESS, Exposition, Observation, Operation, SinkLag, Telemetry
@@ -29,7 +31,9 @@ _SPOKEN = re.compile(r"; version=(0\.0\.4|1\.0\.0)(;|$)").search
 class PrometheusTelemetry(Telemetry):
     """Metrics of one server, in a registry of their own. Makes no observations: no spans."""
 
-    def __init__(self) -> None:
+    def __init__(self, common: Path | None = None) -> None:
+        """`common` is where the values of all workers lie; None for a server of one process."""
+        self._common = common
         self._registry = Registry()
         self._operations = OperationMetrics(self._registry)
         self._errors = ErrorMetrics(self._registry)
@@ -42,7 +46,12 @@ class PrometheusTelemetry(Telemetry):
         self._loop_late = loop_lateness(self._registry)
 
     async def open(self) -> None:
-        """Add what the process tells of itself: CPU, memory, open files, Python, its collector."""
+        """Add what the process tells of itself: CPU, memory, open files, Python, its collector.
+
+        Not with several workers: it would be that of whichever happens to answer.
+        """
+        if self._common is not None:
+            return
         ProcessCollector(registry=self._registry)
         PlatformCollector(registry=self._registry)
         GCCollector(registry=self._registry)
@@ -86,7 +95,14 @@ class PrometheusTelemetry(Telemetry):
     def expose(self, accept: str) -> Exposition:
         """Return the page in the format that `accept` prefers: OpenMetrics, or else text."""
         encode, content_type = _encoder(accept)
-        return Exposition(content_type, encode(self._registry))
+        return Exposition(content_type, encode(self._page()))
+
+    def _page(self) -> CollectorRegistry:
+        if self._common is None:
+            return self._registry
+        page = CollectorRegistry()
+        MultiProcessCollector(page, str(self._common))  # type: ignore[no-untyped-call]
+        return page
 
 
 def _encoder(accept: str) -> tuple[Callable[[Collector], bytes], str]:
