@@ -59,6 +59,8 @@ class Committer:
     async def _drain(self) -> None:
         try:
             while self._waiting:
+                # What has arrived in this pass of the loop comes along: fewer, larger commits.
+                await asyncio.sleep(0)
                 batch, self._waiting = self._waiting[:MAX_BATCH], self._waiting[MAX_BATCH:]
                 # Uses before appends: a use decided before a change is not made to lose to it.
                 batch.sort(key=lambda waiting: bool(waiting[0].appends))
