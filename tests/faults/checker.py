@@ -18,7 +18,8 @@ from aegis_kernel.engine.clock import SystemClock
 from aegis_kernel.engine.executor import BoundedExecutor
 from aegis_kernel.engine.providers import ask_all
 from aegis_kernel.engine.settings import Settings
-from aegis_kernel.spi.journal import Journal, JournalBackup, Query, Stored
+from aegis_kernel.spi.journal import Journal, Query, Stored
+from aegis_kernel.spi.journal_backup import JournalBackup
 from tests.faults.acknowledged import Acknowledged
 
 #: How the audit trail spells the operation that makes each event.

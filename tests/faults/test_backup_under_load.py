@@ -1,4 +1,4 @@
-"""A backup that is made while requests go on, restored elsewhere, by the verbs of real processes."""
+"""R16, a backup that is made while requests go on, restored elsewhere, by the verbs of real processes."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
+from tests.faults.report import Faults
 from tests.support.server import Server, running
 
+FAULT = "backup under load, sqlite"
 WORKERS = 6
 USER = {"X-Aegis-User": "alice"}
 SPEC = {"name": "load", "algorithm": "HMAC", "sizeBits": 256}
@@ -50,13 +53,15 @@ async def decrypt(url: str, acknowledged: dict[str, str]) -> None:
             assert answer.json().get("plaintextBase64") == "aGVsbG8=", answer.text
 
 
-async def test_all_that_was_acknowledged_before_the_start_decrypts(tmp_path: Path) -> None:
+async def test_all_that_was_acknowledged_before_the_start_decrypts(
+    tmp_path: Path, faults: Faults
+) -> None:
     data, new, file = tmp_path / "data", tmp_path / "new", tmp_path / "backup"
     with running(data) as server:
         acknowledged: dict[str, str] = {}
         stop = asyncio.Event()
         tasks = [asyncio.create_task(work(server.url, acknowledged, stop)) for _ in range(WORKERS)]
-        await asyncio.sleep(3)
+        await asyncio.sleep(faults.of(3, 20))
         before = dict(acknowledged)
         made = await asyncio.to_thread(verb, server, data, "backup", "create", str(file))
         during = len(acknowledged) - len(before)
@@ -80,13 +85,45 @@ async def test_all_that_was_acknowledged_before_the_start_decrypts(tmp_path: Pat
         wrong = verb(server, data, "backup", "verify", str(file))
         assert wrong.returncode == 1
         assert "needs the master key" in wrong.stderr
+        torn = verb(server, new, "backup", "verify", str(truncated(file, faults)))
+        assert torn.returncode == 1
+        assert torn.stderr
         verified = verb(server, new, "backup", "verify", str(file))
         assert verified.returncode == 0, verified.stderr
         restored = verb(server, new, "backup", "restore", str(file))
         assert restored.returncode == 0, restored.stderr
     with running(new) as restored_server:
         await decrypt(restored_server.url, before)
-    print(f"{len(before)} keys before, {during} during the backup, 0 lost")
+    faults.passed("R16", FAULT, 1, keys_before=len(before), keys_during=during, lost=0)
+
+
+def truncated(file: Path, faults: Faults) -> Path:
+    """Return a copy of the backup that lacks its end, from anywhere on."""
+    whole = file.read_bytes()
+    torn = file.with_suffix(".torn")
+    torn.write_bytes(whole[: faults.dice.randrange(len(whole))])
+    torn.chmod(0o600)
+    return torn
+
+
+async def test_it_turns_red_when_the_live_file_is_just_copied(
+    tmp_path: Path, faults: Faults
+) -> None:
+    data, new = tmp_path / "data", tmp_path / "new"
+    with running(data) as server:
+        acknowledged: dict[str, str] = {}
+        stop = asyncio.Event()
+        tasks = [asyncio.create_task(work(server.url, acknowledged, stop)) for _ in range(WORKERS)]
+        await asyncio.sleep(1)
+        before = dict(acknowledged)
+        new.mkdir(mode=0o700)
+        for name in ("aegis.db", "master.key"):
+            shutil.copy(data / name, new / name)
+        stop.set()
+        await asyncio.gather(*tasks)
+    with running(new) as copied, pytest.raises(AssertionError, match="KeyNotFound"):
+        await decrypt(copied.url, before)
+    faults.red("R16", FAULT, "cp of the live file", f"some of {len(before)} keys are not there")
 
 
 async def test_a_restored_journal_with_another_master_key_does_not_listen(tmp_path: Path) -> None:

@@ -1,8 +1,7 @@
-"""kill -9 in the middle of a rotation of the master key: nothing is lost, and the next one goes on."""
+"""R3, kill -9 in the middle of a rotation of the master key: nothing is lost, and the next one goes on."""
 
 from __future__ import annotations
 
-import random
 import socket
 import time
 from pathlib import Path
@@ -10,9 +9,10 @@ from pathlib import Path
 from aegis_kernel.commands.admin_socket import address
 from aegis_kernel.engine.kernel import Kernel
 from tests.engine.test_master_rotation import REAL, kernel_at, make_keys, require_open
+from tests.faults.report import Faults
 from tests.support.server import running
 
-ROUNDS = 10
+FAULT = "kill -9 while the master key rotates"
 KEYS = 600
 
 
@@ -24,8 +24,8 @@ def send(data: Path, line: bytes) -> socket.socket:
     return connection
 
 
-async def test_ten_kills_lose_nothing(tmp_path: Path) -> None:
-    data, dice = tmp_path / "data", random.Random(20260509)
+async def test_kills_lose_nothing(tmp_path: Path, faults: Faults) -> None:
+    data, dice, rounds = tmp_path / "data", faults.dice, faults.of(10, 50)
     async with kernel_at(data) as kernel:
         keys = await make_keys(kernel, KEYS)
         began = time.monotonic()
@@ -33,7 +33,7 @@ async def test_ten_kills_lose_nothing(tmp_path: Path) -> None:
         whole = time.monotonic() - began
     cut_off = 0
     with running(data, **REAL) as server:
-        for number in range(ROUNDS):
+        for number in range(rounds):
             if number:
                 server.start()
             connection = send(data, b'{"do":"master.rotate"}\n')
@@ -51,7 +51,7 @@ async def test_ten_kills_lose_nothing(tmp_path: Path) -> None:
         await require_open(kernel, keys)
     assert len((data / "master.key").read_bytes().splitlines()) == 1
     assert cut_off > 0, "no kill came in the middle"
-    print(f"{ROUNDS} kills, {cut_off} in the middle of a rotation of {KEYS} rows, 0 lost")
+    faults.passed("R3", FAULT, rounds, rows=KEYS, crashes=rounds, cut_off=cut_off, lost=0)
 
 
 async def is_under_way(kernel: Kernel) -> bool:
