@@ -25,7 +25,13 @@ HEADINGS = [
 PLUGINS = sorted(path.parent for path in ROOT.glob("plugins/*/pyproject.toml"))
 PAGES = sorted(
     path
-    for pattern in ("*.md", "docs/**/*.md", "benchmarks/*.md", "plugins/*/README.md")
+    for pattern in (
+        "*.md",
+        "docs/**/*.md",
+        "benchmarks/*.md",
+        "deploy/**/*.md",
+        "plugins/*/README.md",
+    )
     for path in ROOT.glob(pattern)
 )
 MACHINE_PATH = re.compile(r"(?<![\w.$}])/(?:work|root|tmp|home)/")

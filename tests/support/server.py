@@ -8,9 +8,11 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 BOOT_SECONDS = 30
 
@@ -20,6 +22,9 @@ class Server:
 
     It leads a process group of its own, so that a kill takes whatever it has started along.
     """
+
+    #: What a subclass tells the process's start besides, such as the user it runs as.
+    options: Mapping[str, Any] = MappingProxyType({})
 
     def __init__(
         self,
@@ -49,6 +54,7 @@ class Server:
                 stdout=out,
                 stderr=subprocess.PIPE,
                 start_new_session=True,
+                **self.options,
             )
         # stderr is drained for as long as the process lives, so that it never blocks on a full pipe.
         self._reader = threading.Thread(target=self._read_log, daemon=True)
