@@ -72,7 +72,7 @@ def test_what_the_image_copies_is_sent_to_the_builder() -> None:
         "plugins/a/master.key",
         "aegis_kernel/__pycache__/server.pyc",
         "x.db",
-    ],  # fmt: skip
+    ],
 )
 def test_tests_history_and_secrets_are_not_sent(path: str) -> None:
     assert not CONTEXT.sends(path)
