@@ -13,6 +13,10 @@ from psycopg.conninfo import conninfo_to_dict
 
 from aegis_kernel import Secret
 
+_MISTAKE = (
+    "AEGIS_JOURNAL_POSTGRES_URL must be a PostgreSQL URL: postgresql://user@host:5432/name"
+    " (percent-encode special characters, or put the password into POSTGRES_PASSWORD)"
+)
 _WRITABLE = ("read-write", "primary")
 
 # What a dead host or a cut cable may cost: seconds, and milliseconds for the last.
@@ -56,6 +60,9 @@ class Address:
         if password is not None and not known.get("password") and not known.get("passfile"):
             given["password"] = password.reveal().decode()
         hosts = _hosts(known)
+        if any(not port.isdigit() for port in str(known.get("port") or "5432").split(",") if port):
+            # Such as the first half of a password with a slash in it.
+            raise ValueError(_MISTAKE)
         return cls(
             f"postgresql://{','.join(hosts)}/{known.get('dbname') or known.get('user', '')}",
             all(_is_local(host) for host in known.get("host", "").split(",")),
@@ -74,10 +81,7 @@ def _parse(url: Secret | None) -> dict[str, Any]:
         return dict(conninfo_to_dict(url.reveal().decode()))
     except (psycopg.ProgrammingError, UnicodeDecodeError):
         # The error would quote the URL, and the URL may hold a password.
-        raise ValueError(
-            "AEGIS_JOURNAL_POSTGRES_URL must be a PostgreSQL URL: postgresql://user@host:5432/name"
-            " (percent-encode special characters, or put the password into POSTGRES_PASSWORD)"
-        ) from None
+        raise ValueError(_MISTAKE) from None
 
 
 def _defaults() -> dict[str, Any]:

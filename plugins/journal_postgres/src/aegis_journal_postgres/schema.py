@@ -20,7 +20,11 @@ MONTHS_AHEAD = 3
 # "aegis schema" as a number: workers that start together take turns by this lock.
 _LOCK = 0x6165676973736368
 
-_FOUND = "SELECT to_regclass('aegis.schema_version') IS NOT NULL"
+# Read from the catalogue as a table: to_regclass would answer from a cache that a wait for the lock
+# does not renew, and a second worker would make the tables again.
+_FOUND = """
+SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = 'aegis' AND c.relname = 'schema_version')"""
 _VERSION = "SELECT coalesce(max(version), 0) FROM aegis.schema_version"
 _FIRST = """
 CREATE SCHEMA IF NOT EXISTS aegis;

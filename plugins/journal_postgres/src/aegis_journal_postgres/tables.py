@@ -99,10 +99,14 @@ DECLARE
     month timestamp;
     name text;
 BEGIN
+    -- Workers that start together take turns by a lock of their own.
+    PERFORM pg_advisory_xact_lock(7162233);
     FOR ahead IN 0..least(months, 24) LOOP
         month := date_trunc('month', now() AT TIME ZONE 'UTC') + make_interval(months => ahead);
         name := 'ledger_' || to_char(month, 'YYYY_MM');
-        CONTINUE WHEN to_regclass('aegis.' || name) IS NOT NULL;
+        CONTINUE WHEN EXISTS (
+            SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+            WHERE n.nspname = 'aegis' AND c.relname = name);
         BEGIN
             EXECUTE format('CREATE TABLE aegis.%I (LIKE aegis.ledger INCLUDING ALL)', name);
             EXECUTE format(
