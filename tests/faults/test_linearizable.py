@@ -9,8 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.faults.clients import headers
 from tests.faults.asked import histories
+from tests.faults.clients import headers
 from tests.faults.hosts import hosts, postgres_store, urls_of
 from tests.faults.linear import FAILED, UNKNOWN, Standing, Step, unlawful
 from tests.faults.planted_postgres import WITHOUT_LOCKS
