@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import psycopg
 from psycopg import errors
 
-from aegis_journal_postgres.batch import CALL, Batch, Verdict, batches
+from aegis_journal_postgres.batch import Batch, Verdict, batches
 from aegis_journal_postgres.connect import Connection, Link, deadline
 from aegis_journal_postgres.errors import TRANSIENT, error_name, is_lost, refused
 from aegis_kernel import Entry, InternalError, UnavailableError
@@ -122,7 +122,7 @@ class _NotSettledError(Exception):
 
 
 async def _call(connection: Connection, batch: Batch) -> Sequence[int]:
-    cursor = await connection.execute(CALL, batch.parameters, binary=True)
+    cursor = await connection.execute(batch.call.encode(), batch.parameters, binary=True)
     row = await cursor.fetchone()
     if row is None:
         raise InternalError("The journal gave no verdicts")
