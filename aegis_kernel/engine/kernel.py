@@ -210,6 +210,8 @@ class Kernel:
             asyncio.create_task(self._strangers.run()),
             asyncio.create_task(Pulse(self._observers, self._clock).run()),
         ]
+        if self.providers.journal.shared:
+            self._tasks.append(asyncio.create_task(self._masters.run()))
         self._serving = True
 
     async def _close_providers(self) -> None:

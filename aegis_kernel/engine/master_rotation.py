@@ -61,7 +61,9 @@ class MasterRotation:
 
     async def status(self) -> tuple[MasterStatus, ...]:
         """Return how it stands, counting every row. Raises UnavailableError if there is no keeper."""
-        rows = await rows_by_master(self._journal, self._required())
+        keepers = self._required()
+        await self._masters.look_again()
+        rows = await rows_by_master(self._journal, keepers)
         return tuple(
             MasterStatus(
                 root=name,
@@ -83,8 +85,8 @@ class MasterRotation:
         if self._busy.locked():
             raise ConflictError(_RUNNING)
         async with self._busy:
-            if await self._journal.lease("master rotation") is None:
-                raise ConflictError(_RUNNING)
+            await self._lead()
+            await self._masters.look_again()
             return tuple(
                 [await self._rotate(name, keeper, asked_by) for name, keeper in keepers.items()]
             )
@@ -99,6 +101,10 @@ class MasterRotation:
         await self._say_retired(name, retired, rows)
         await keeper.retire()
         return Rotated(name, keeper.fingerprints[0], retired, rows)
+
+    async def _lead(self) -> None:
+        if await self._journal.lease("master rotation") is None:
+            raise ConflictError(_RUNNING)
 
     async def _adopt(self, asked_by: str) -> None:
         for _ in range(_ATTEMPTS):
@@ -117,6 +123,7 @@ class MasterRotation:
     async def _rewrap_all(self, name: str, keeper: MaterialKeeper) -> int:
         rewrapped = 0
         async for page in material_pages(self._journal):
+            await self._lead()
             changes = [
                 change
                 for bound in page

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
@@ -14,6 +15,8 @@ from aegis_kernel.spi.journal import Append, Committed, Conflict, Entry, Journal
 from aegis_kernel.spi.root_of_trust import MaterialKeeper, RootOfTrust
 
 STREAM = "system/master"
+# How long a process may not know that another has rotated, where several share a journal.
+FOLLOW_SECONDS = 1.0
 
 _log = logging.getLogger("aegis")
 
@@ -105,13 +108,41 @@ class Masters:
         Raises UnavailableError when another server has made a master key that is not at hand here:
         what this one seals would be lost when the older is retired.
         """
-        await self.reload()
+        await self.look_again()
         for name, root in self._roots.items():
             if root.fingerprint is not None and self.known.roots.get(name) != root.fingerprint:
                 raise UnavailableError(
                     "The master key has been rotated elsewhere",
                     reason=f"give this server the new master key of {name}, and start it again",
                 )
+
+    async def look_again(self) -> None:
+        """Learn what other processes have made of the master keys, and where the stream stands."""
+        # The keys first: a rotation that begins in between is then seen as one that is not at hand.
+        for root in self._roots.values():
+            if isinstance(root, MaterialKeeper):
+                await root.look_again()
+        await self.reload()
+
+    async def follow(self) -> None:
+        """Look again if another process has begun or ended a rotation."""
+        stored = await self._journal.load(STREAM)
+        has_moved = stored is not None and stored.sequence != self.sequence
+        if has_moved or any(
+            set(root.fingerprints) != self.known.needed(name)
+            for name, root in self._roots.items()
+            if isinstance(root, MaterialKeeper)
+        ):
+            await self.look_again()
+
+    async def run(self) -> None:
+        """Follow until cancelled."""
+        while True:
+            await asyncio.sleep(FOLLOW_SECONDS)
+            try:
+                await self.follow()
+            except Exception:  # noqa: BLE001 - tried again at the next turn; requests say what is wrong
+                _log.debug("the master keys could not be looked at")
 
     async def reload(self) -> None:
         """Learn where the stream stands."""

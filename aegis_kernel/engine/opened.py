@@ -12,7 +12,7 @@ from aegis_kernel.domain.key import Key, KeyId, KeyVersion
 from aegis_kernel.engine.cache import BoundedCache
 from aegis_kernel.engine.checked_key import CheckedKey
 from aegis_kernel.spi.journal import Journal
-from aegis_kernel.spi.root_of_trust import Binding, OpenKey, RootOfTrust
+from aegis_kernel.spi.root_of_trust import Binding, MaterialKeeper, OpenKey, RootOfTrust
 
 
 class Opened(msgspec.Struct, frozen=True, gc=False):
@@ -56,10 +56,15 @@ class OpenedKeys:
                 "This key's root of trust is not configured here",
                 reason=f"add {version.root_of_trust} to AEGIS_ROT_KIND",
             )
-        material = await self._journal.material(key.id, version.number)
-        if material is None:
-            raise InternalError("This key's material is missing", reason="no material row")
-        open_key = await root.open_key(material, Binding(key.id, version.number, key.spec))
+        binding = Binding(key.id, version.number, key.spec)
+        try:
+            open_key = await self._unwrap(root, binding)
+        except InternalError:
+            if not isinstance(root, MaterialKeeper):
+                raise
+            # Another process may have rotated the master key meanwhile.
+            await root.look_again()
+            open_key = await self._unwrap(root, binding)
         opened = Opened(
             CheckedKey(open_key),
             version.number,
@@ -69,6 +74,12 @@ class OpenedKeys:
         )
         self._opened.put((key.id, version.number), opened)
         return opened
+
+    async def _unwrap(self, root: RootOfTrust, binding: Binding) -> OpenKey:
+        material = await self._journal.material(binding.key_id, binding.version)
+        if material is None:
+            raise InternalError("This key's material is missing", reason="no material row")
+        return await root.open_key(material, binding)
 
 
 def _header(open_key: OpenKey, key: Key, version: KeyVersion, kind: Kind) -> bytes:

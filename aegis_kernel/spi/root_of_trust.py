@@ -271,6 +271,12 @@ class MaterialKeeper(Protocol):
         """Destroy every master key but the newest, durably; nothing needs them any more."""
         ...
 
+    async def look_again(self) -> None:
+        """Hold the master keys as they are kept now: another process may have rotated them.
+
+        Raises UnavailableError, and holds what it held, where it cannot. This default does nothing.
+        """
+
     async def rewrap(self, material: Material, binding: Binding) -> Material | None:
         """Return the same key bytes sealed under the newest master key, already tried by opening.
 

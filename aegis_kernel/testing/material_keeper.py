@@ -47,6 +47,16 @@ class MaterialKeeperConformance:
         assert list(keeper.fingerprints) == [root_of_trust.fingerprint, before]
         assert root_of_trust.fingerprint != before
 
+    async def test_what_another_process_rotates_is_held_after_looking_again(
+        self, root_of_trust: RootOfTrust, reopened: Reopened
+    ) -> None:
+        keeper, other = _keeper(root_of_trust), _keeper(await reopened())
+        for step in (other.begin_rotation, other.retire):
+            await step()
+            assert keeper.fingerprints != other.fingerprints
+            await keeper.look_again()
+            assert keeper.fingerprints == other.fingerprints
+
     async def test_master_keys_survive_a_restart_at_every_step(
         self, root_of_trust: RootOfTrust, reopened: Reopened
     ) -> None:

@@ -141,6 +141,14 @@ class InMemoryRootOfTrust(RootOfTrust, MaterialKeeper):
     async def retire(self) -> None:
         await self._keep(self._at_hand().keys[:1])
 
+    async def look_again(self) -> None:
+        try:
+            found = await self._executor.run(self._load, master_file.load)
+        except BootError as error:
+            raise UnavailableError(str(error)) from error
+        if self._at_hand().fingerprints != found.fingerprints:
+            self._masters = found
+
     async def rewrap(self, material: Material, binding: Binding) -> Material | None:
         return self._at_hand().rewrap(material, binding)
 
