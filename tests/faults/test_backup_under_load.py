@@ -45,6 +45,12 @@ async def work(url: str, acknowledged: dict[str, str], stop: asyncio.Event) -> N
             acknowledged[key_id] = sealed["ciphertextBase64"]
 
 
+async def made_by(acknowledged: dict[str, str], least: int) -> None:
+    """Wait until at least so many keys are acknowledged."""
+    while len(acknowledged) < least:
+        await asyncio.sleep(0.02)
+
+
 async def decrypt(url: str, acknowledged: dict[str, str]) -> None:
     async with httpx.AsyncClient(base_url=url, headers=USER, timeout=20) as client:
         for key_id, ciphertext in acknowledged.items():
@@ -62,6 +68,7 @@ async def test_all_that_was_acknowledged_before_the_start_decrypts(
         stop = asyncio.Event()
         tasks = [asyncio.create_task(work(server.url, acknowledged, stop)) for _ in range(WORKERS)]
         await asyncio.sleep(faults.of(3, 20))
+        await made_by(acknowledged, WORKERS)
         before = dict(acknowledged)
         made = await asyncio.to_thread(verb, server, data, "backup", "create", str(file))
         during = len(acknowledged) - len(before)
@@ -114,7 +121,7 @@ async def test_it_turns_red_when_the_live_file_is_just_copied(
         acknowledged: dict[str, str] = {}
         stop = asyncio.Event()
         tasks = [asyncio.create_task(work(server.url, acknowledged, stop)) for _ in range(WORKERS)]
-        await asyncio.sleep(1)
+        await made_by(acknowledged, WORKERS)
         before = dict(acknowledged)
         new.mkdir(mode=0o700)
         for name in ("aegis.db", "master.key"):

@@ -25,7 +25,7 @@ def send(data: Path, line: bytes) -> socket.socket:
 
 
 async def test_kills_lose_nothing(tmp_path: Path, faults: Faults) -> None:
-    data, dice, rounds = tmp_path / "data", faults.dice, faults.of(10, 50)
+    data, dice, rounds = tmp_path / "data", faults.dice, faults.of(8, 50)
     async with kernel_at(data) as kernel:
         keys = await make_keys(kernel, KEYS)
         began = time.monotonic()
