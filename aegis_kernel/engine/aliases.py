@@ -72,12 +72,12 @@ class Aliases:
         page = await self._journal.find(query)
         return tuple(sorted(_name(found) for found in page.items))
 
-    async def page(self, after: int, limit: int) -> tuple[tuple[tuple[int, str, View], ...], bool]:
-        """Return up to `limit` (position, name, key) from the store, and whether there are more."""
+    async def page(self, after: int, limit: int) -> tuple[tuple[tuple[str, View], ...], int | None]:
+        """Return up to `limit` (name, key) from the store, and where more of them follow."""
         page = await self._journal.find(Query(prefix=FAMILY, state=_SET, after=after, limit=limit))
         views = await asyncio.gather(*(self._view_of(found) for found in page.items))
         rows = zip(page.items, views, strict=True)
-        return tuple((found.position, _name(found), view) for found, view in rows), page.more
+        return tuple((_name(f), view) for f, view in rows), page.last if page.more else None
 
     async def _view_of(self, found: Found) -> View:
         key_id = _decode(found.stored.snapshot).key_id

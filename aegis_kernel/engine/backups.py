@@ -146,7 +146,7 @@ async def _streams(journal: Journal) -> int:
     while more:
         page = await journal.find(Query(prefix="", after=after, limit=_PAGE_STREAMS))
         count, more = count + len(page.items), page.more
-        after = page.items[-1].position if page.items else after
+        after = page.last
     return count
 
 

@@ -85,6 +85,10 @@ class Bench:
         """Return whether a list may show `key` to `principal`."""
         return self._authorizer.decide(principal, Operation.GET, key, None).allowed
 
+    def readable_owner(self, principal: Principal) -> str | None:
+        """Return the one owner whose keys a list may show to `principal`, None for no such bound."""
+        return self._authorizer.readable_owner(principal)
+
     def root_for(self, spec: KeySpec, name: str | None) -> str:
         """Return the root of trust that will hold a new version; the first configured by default."""
         chosen = name or next(iter(self._roots))

@@ -10,7 +10,7 @@ from aegis_kernel.engine.streams import decode_snapshot
 from aegis_kernel.spi.context import Clock
 from aegis_kernel.spi.journal import Journal, Query
 
-PAGE_KEYS = 100
+PAGE_KEYS = 500
 # So many due keys are looked at in one turn, whatever it is that they are due for.
 MAX_KEYS = 10_000
 
@@ -47,4 +47,4 @@ class Patrol:
                 yield decode_snapshot(found.stored.snapshot)
             if not page.more:
                 return
-            after = page.items[-1].position
+            after = page.last

@@ -8,6 +8,7 @@ import msgspec
 
 from aegis_kernel.domain.events import Event, fold
 from aegis_kernel.domain.key import Key, KeyId, key_stream
+from aegis_kernel.domain.lifecycle import KeyState
 from aegis_kernel.domain.rotation import next_notice, next_rotation
 from aegis_kernel.engine.cache import BoundedCache
 from aegis_kernel.spi.journal import Append, Attributes, Journal
@@ -90,9 +91,14 @@ def _attributes(key: Key) -> Attributes:
         name=key.spec.name,
         algorithm=key.spec.algorithm,
         owner=key.owner,
-        tags={**key.tags, PUBLISHED_TAG: "true"} if key.published else key.tags,
+        tags={**key.tags, PUBLISHED_TAG: "true"} if _is_shown(key) else key.tags,
         due_at=_due_at(key),
     )
+
+
+def _is_shown(key: Key) -> bool:
+    # The set of published keys is bounded: those that have ended must not take all of its places.
+    return key.published and key.state not in (KeyState.COMPROMISED, KeyState.DESTROYED)
 
 
 def _due_at(key: Key) -> datetime | None:

@@ -31,3 +31,10 @@ class Authorizer(Provider, Protocol):
         allowed only if each of them is.
         """
         ...
+
+    def readable_owner(self, principal: Principal) -> str | None:
+        """Return the one owner whose keys alone `principal` may get, None where nothing such is sure.
+
+        Lists then look at that owner's keys only, and `decide` is still asked for each of them.
+        """
+        return None

@@ -150,13 +150,15 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     """Which streams to find: all conditions hold. `prefix` is such as "key/".
 
     `tag` is a key that must be present, or (key, value). `due` means: due_at is at or before the
-    journal's own clock. Results come in order of creation, after position `after`.
+    journal's own clock; of more than 10,000, at least those due longest. Results come in order of
+    creation, after position `after`.
     """
 
     prefix: str
     state: str | None = None
     name: str | None = None
     algorithm: str | None = None
+    owner: str | None = None
     tag: tuple[str, str | None] | None = None
     due: bool = False
     after: int = 0
@@ -171,10 +173,22 @@ class Found(msgspec.Struct, frozen=True):
 
 
 class Page(msgspec.Struct, frozen=True):
-    """One page of `find`; `more` says whether further streams match after the last item."""
+    """One page of `find`; `more` says whether to look for further matches after `last`.
+
+    A journal bounds what it looks at for one page. Where that ends a page that is not full, even an
+    empty one, `more` is true and `reached` is the position up to which it looked.
+    """
 
     items: tuple[Found, ...]
     more: bool
+    reached: int | None = None
+
+    @property
+    def last(self) -> int:
+        """The position after which the next page begins; 0 where there is nothing at all."""
+        if self.reached is not None:
+            return self.reached
+        return self.items[-1].position if self.items else 0
 
 
 class Lease(msgspec.Struct, frozen=True):

@@ -57,6 +57,15 @@ class AuthorizerConformance:
         assert unknown
         assert not [q for q in unknown if authorizer.decide(*q).allowed]
 
+    def test_a_readable_owner_leaves_out_no_key_that_may_be_read(
+        self, authorizer: Authorizer
+    ) -> None:
+        for principal, asked_key in itertools.product(principals(), keys()):
+            owner = authorizer.readable_owner(principal)
+            if asked_key is not None and owner not in (None, asked_key.owner):
+                decision = authorizer.decide(principal, Operation.GET, asked_key, None)
+                assert not decision.allowed
+
     def test_a_decision_takes_no_time_to_speak_of(self, authorizer: Authorizer) -> None:
         asked = list(questions())
         begin = time.perf_counter()

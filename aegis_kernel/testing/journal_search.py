@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from aegis_kernel.spi.journal import Attributes, Journal, Page, Query
 from aegis_kernel.testing.doubles import ManualClock
@@ -23,6 +24,7 @@ class SearchLaws:
             "state": await _names(journal, Query(prefix="key/", state="Active")),
             "name": await _names(journal, Query(prefix="key/", name="payments")),
             "algorithm": await _names(journal, Query(prefix="key/", algorithm="RSA")),
+            "owner": await _names(journal, Query(prefix="key/", owner="ann")),
             "tag": await _names(journal, Query(prefix="key/", tag=("team", None))),
             "tag value": await _names(journal, Query(prefix="key/", tag=("team", "red"))),
             "due": await _names(journal, Query(prefix="key/", due=True)),
@@ -37,6 +39,7 @@ class SearchLaws:
             "state": ["key/a", "key/c"],
             "name": ["key/a", "key/b"],
             "algorithm": ["key/b", "key/c"],
+            "owner": ["key/a", "key/c"],
             "tag": ["key/a", "key/b"],
             "tag value": ["key/b"],
             "due": ["key/c"],
@@ -55,6 +58,7 @@ class SearchLaws:
             "state": ("Active", {"key/a", "key/c"}),
             "name": ("payments", {"key/a", "key/b"}),
             "algorithm": ("RSA", {"key/b", "key/c"}),
+            "owner": ("ann", {"key/a", "key/c"}),
             "tag": (("team", None), {"key/a", "key/b"}),
             "due": (True, {"key/c"}),
         }
@@ -101,18 +105,24 @@ class SearchLaws:
             Query(prefix="key/", state="Active"),
             Query(prefix="key/", name="n"),
             Query(prefix="key/", algorithm="AES"),
+            Query(prefix="key/", owner="ann"),
             Query(prefix="key/", tag=("t", None)),
             Query(prefix="key/", tag=("t", "1")),
             Query(prefix="key/", due=True),
         ],
-        ids=["all", "state", "name", "algorithm", "tag", "tag value", "due"],
+        ids=["all", "state", "name", "algorithm", "owner", "tag", "tag value", "due"],
     )
     async def test_pages_have_no_gap_and_no_repeat_while_streams_are_added(
         self, journal: Journal, clock: ManualClock, conditions: Query
     ) -> None:
         due_at = datetime.fromtimestamp(clock.time(), UTC)
         has = Attributes(
-            state="Active", name="n", algorithm="AES", tags={"t": "1", "u": "2"}, due_at=due_at
+            state="Active",
+            name="n",
+            algorithm="AES",
+            owner="ann",
+            tags={"t": "1", "u": "2"},
+            due_at=due_at,
         )
         await journal.commit([change(f"key/{n}", 0, attributes=has) for n in range(10, 0, -1)])
         seen: list[str] = []
@@ -147,11 +157,15 @@ async def _populate(journal: Journal, clock: ManualClock) -> None:
         "key/a": Attributes(
             state="Active", name="payments", algorithm="AES", owner="ann", tags={"team": "blue"}
         ),
-        "agent/x": Attributes(state="Active", name="payments", due_at=past),
+        "agent/x": Attributes(state="Active", name="payments", owner="ann", due_at=past),
         "key/b": Attributes(
-            state="PreActive", name="payments", algorithm="RSA", tags={"team": "red", "x": "y"}
+            state="PreActive",
+            name="payments",
+            algorithm="RSA",
+            owner="bob",
+            tags={"team": "red", "x": "y"},
         ),
-        "key/c": Attributes(state="Active", name="mail", algorithm="RSA", due_at=past),
+        "key/c": Attributes(state="Active", name="mail", algorithm="RSA", owner="ann", due_at=past),
     }
     entries = [change(name, 0, attributes=has) for name, has in streams.items()]
     assert verdicts(await journal.commit(entries)) == ["committed"] * len(entries)
@@ -166,13 +180,4 @@ async def _names(journal: Journal, query: Query) -> list[str]:
 
 
 def _page_of(query: Query, after: int, limit: int) -> Query:
-    return Query(
-        prefix=query.prefix,
-        state=query.state,
-        name=query.name,
-        algorithm=query.algorithm,
-        tag=query.tag,
-        due=query.due,
-        after=after,
-        limit=limit,
-    )
+    return replace(query, after=after, limit=limit)

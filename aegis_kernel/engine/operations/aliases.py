@@ -17,7 +17,7 @@ from aegis_kernel.engine.operations.messages import (
     NamedKey,
     SetAlias,
 )
-from aegis_kernel.engine.operations.reads import MAX_EXAMINED, position
+from aegis_kernel.engine.operations.reads import MAX_PAGES, position
 from aegis_kernel.engine.operations.require import require
 
 if TYPE_CHECKING:
@@ -65,14 +65,15 @@ async def _delete(bench: Bench, caller: Caller, key: Key | None, request: Delete
 
 async def _list(bench: Bench, caller: Caller, key: Key | None, request: ListAliases) -> Effect:
     shown: list[NamedKey] = []
-    after, examined, more = position(request.cursor), 0, True
-    while more and len(shown) < request.limit and examined < MAX_EXAMINED:
-        rows, more = await bench.aliases.page(after, request.limit - len(shown))
-        for place, name, view in rows:
-            after, examined = place, examined + 1
+    after: int | None = position(request.cursor)
+    for _ in range(MAX_PAGES):
+        if after is None or len(shown) == request.limit:
+            break
+        rows, after = await bench.aliases.page(after, request.limit - len(shown))
+        for name, view in rows:
             if view.key is not None and bench.may_read(caller.principal, view.key):
                 shown.append(NamedKey(name, view.key.id))
-    return Effect(answer=AliasList(tuple(shown), str(after) if more else None))
+    return Effect(answer=AliasList(tuple(shown), None if after is None else str(after)))
 
 
 SET_ALIAS: Declaration[SetAlias, NamedKey] = Declaration(

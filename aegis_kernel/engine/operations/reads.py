@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from aegis_kernel.domain.errors import BadRequestError
 from aegis_kernel.domain.key import Key
 from aegis_kernel.domain.lifecycle import Operation
@@ -23,9 +25,9 @@ from aegis_kernel.spi.journal import Query
 if TYPE_CHECKING:
     from aegis_kernel.engine.bench import Bench
 
-# A list whose reader may see few keys stops after this many and hands out a cursor.
-MAX_EXAMINED = 2000
 MAX_LIMIT = 500
+# A list whose reader may see few keys stops after so many pages and hands out a cursor.
+MAX_PAGES = 5
 
 
 async def _get(bench: Bench, caller: Caller, key: Key | None, request: GetKey) -> Effect:
@@ -52,15 +54,23 @@ async def _get_public_key(
 
 async def _list(bench: Bench, caller: Caller, key: Key | None, request: ListKeys) -> Effect:
     shown: list[Key] = []
-    after, examined, more = position(request.cursor), 0, True
-    while more and len(shown) < request.limit and examined < MAX_EXAMINED:
-        page = await bench.journal.find(_query(request, after, request.limit - len(shown)))
-        for found in page.items:
-            after, examined = found.position, examined + 1
+    query = _query(request, bench.readable_owner(caller.principal))
+    for _ in range(MAX_PAGES):
+        page = await bench.journal.find(query)
+        for number, found in enumerate(page.items, 1):
             found_key = decode_snapshot(found.stored.snapshot)
             if bench.may_read(caller.principal, found_key):
                 shown.append(found_key)
-        more = page.more
+            if len(shown) == request.limit:
+                more = page.more or number < len(page.items)
+                return _answer(shown, found.position, more=more)
+        query = replace(query, after=page.last, limit=MAX_LIMIT)
+        if not page.more:
+            break
+    return _answer(shown, query.after, more=page.more)
+
+
+def _answer(shown: list[Key], after: int, *, more: bool) -> Effect:
     return Effect(answer=KeyList(tuple(shown), str(after) if more else None))
 
 
@@ -73,16 +83,17 @@ def position(cursor: str | None) -> int:
     return int(cursor)
 
 
-def _query(request: ListKeys, after: int, limit: int) -> Query:
+def _query(request: ListKeys, owner: str | None) -> Query:
     key, equals, value = (request.tag or "").partition("=")
     return Query(
         prefix="key/",
         state=request.state,
         name=request.name,
         algorithm=request.algorithm,
+        owner=owner,
         tag=(key, value if equals else None) if request.tag else None,
-        after=after,
-        limit=limit,
+        after=position(request.cursor),
+        limit=request.limit,
     )
 
 

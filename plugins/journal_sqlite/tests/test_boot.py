@@ -7,8 +7,8 @@ import sqlite3
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,8 +16,9 @@ from aegis_journal_sqlite import SqliteJournal
 from aegis_journal_sqlite.connection import connect_writer, verify
 from aegis_journal_sqlite.schema import VERSION
 
-from aegis_kernel import BootError, UnavailableError
+from aegis_kernel import Attributes, BootError, Query, UnavailableError
 from aegis_kernel.testing.doubles import ManualClock
+from aegis_kernel.testing.journal_entries import change
 
 _HOLD = """
 import asyncio, sys
@@ -48,6 +49,14 @@ def journal_at(file: Path) -> SqliteJournal:
 async def open_and_close(file: Path) -> None:
     journal = journal_at(file)
     await journal.open()
+    await journal.aclose()
+
+
+@asynccontextmanager
+async def opened_at(file: Path) -> AsyncIterator[SqliteJournal]:
+    journal = journal_at(file)
+    await journal.open()
+    yield journal
     await journal.aclose()
 
 
@@ -207,6 +216,7 @@ async def test_a_journal_of_the_first_schema_is_brought_up_to_date(tmp_path):
     await open_and_close(file)
     with sqlite3.connect(file) as connection:
         connection.execute("DROP TABLE idempotency")
+        connection.execute("DROP INDEX streams_by_owner")
         connection.execute("PRAGMA user_version = 1")
     connection.close()
     await open_and_close(file)
@@ -214,3 +224,17 @@ async def test_a_journal_of_the_first_schema_is_brought_up_to_date(tmp_path):
     assert connection.execute("PRAGMA user_version").fetchone() == (VERSION,)
     assert connection.execute("SELECT count(*) FROM idempotency").fetchone() == (0,)
     connection.close()
+
+
+async def test_keys_of_the_second_schema_are_found_by_their_owner(tmp_path):
+    file = tmp_path / "aegis.db"
+    async with opened_at(file) as journal:
+        owners = [Attributes(owner=owner) for owner in "abcab"]
+        await journal.commit([change(f"key/{n}", 0, attributes=o) for n, o in enumerate(owners)])
+    with sqlite3.connect(file) as connection:
+        connection.execute("DROP INDEX streams_by_owner")
+        connection.execute("PRAGMA user_version = 2")
+    connection.close()
+    async with opened_at(file) as journal:
+        page = await journal.find(Query(prefix="key/", owner="b"))
+    assert [found.stored.stream for found in page.items] == ["key/1", "key/4"]

@@ -62,3 +62,6 @@ class BasicAuthorizer(Authorizer):
         if key is None:
             return NOT_ADMIN
         return OWNER if key.owner == principal.subject else NOT_OWNER
+
+    def readable_owner(self, principal: Principal) -> str | None:
+        return None if ADMINS in principal.groups else principal.subject

@@ -49,6 +49,7 @@ class Stream:
             and query.state in (None, has.state)
             and query.name in (None, has.name)
             and query.algorithm in (None, has.algorithm)
+            and query.owner in (None, has.owner)
             and (query.tag is None or _is_tagged(has, *query.tag))
             and (not query.due or (has.due_at is not None and has.due_at.timestamp() <= now))
         )

@@ -69,7 +69,9 @@ _IDEMPOTENCY = (
     "CREATE INDEX idempotency_by_expiry ON idempotency (expires_at)",
 )
 
-_MIGRATIONS = (_FIRST, _IDEMPOTENCY)
+_OWNERS = ("CREATE INDEX streams_by_owner ON streams (family, owner)",)
+
+_MIGRATIONS = (_FIRST, _IDEMPOTENCY, _OWNERS)
 VERSION = len(_MIGRATIONS)
 
 
