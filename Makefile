@@ -1,4 +1,4 @@
-# make run · test · check · faults · vectors · bench-floor · docs · lock · clean. Each sets up .venv first; python3 (3.11 or later) and make are enough.
+# make run · test · check · faults · vectors · bench · bench-floor · docs · lock · clean. Each sets up .venv first; python3 (3.11 or later) and make are enough.
 
 PYTHON  ?= python3
 WORKERS ?= 2
@@ -8,7 +8,7 @@ READY   := .venv/.ready
 PLUGINS := $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))
 EXAMPLES := $(wildcard docs/examples/*/src)
 
-.PHONY: run test check faults vectors docs lock clean bench-floor
+.PHONY: run test check faults vectors docs lock clean bench bench-floor
 .DELETE_ON_ERROR:
 
 run: $(READY)
@@ -25,6 +25,11 @@ faults: $(READY)
 # Published test vectors through our own code, file by file; 1 if one is judged wrongly.
 vectors: $(READY)
 	@$(BIN)/python -m tests.vectors.measure
+
+# Stores of 10, 10,000 and 1,000,000 keys (2 GB of disk), then the floor. Processor time is what it compares.
+bench: $(READY)
+	$(BIN)/python -m benchmarks.scale
+	$(BIN)/python -m benchmarks.floor
 
 bench-floor: $(READY)  # needs wrk (Debian: wrk) and two cores
 	$(BIN)/python -m benchmarks.floor

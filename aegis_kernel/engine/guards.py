@@ -44,6 +44,7 @@ class GuardedAuthorizer(_Guard, Authorizer):
     def __init__(self, kind: str, authorizer: Authorizer, faults: Faults) -> None:
         self._kind = kind
         self._decide = authorizer.decide
+        self._readable_owner = authorizer.readable_owner
         self._faults = faults
 
     def decide(
@@ -61,6 +62,18 @@ class GuardedAuthorizer(_Guard, Authorizer):
             return decision
         self._faults.note("authorizer", self._kind, PluginFaultError("no Decision"))
         return _BROKEN
+
+    def readable_owner(self, principal: Principal) -> str | None:
+        """Return what the authorizer says; None, which bounds nothing, where it says nothing sound."""
+        try:
+            owner = self._readable_owner(principal)
+        except ANYTHING as error:
+            self._faults.note("authorizer", self._kind, error)
+            return None
+        if owner is None or type(owner) is str:
+            return owner
+        self._faults.note("authorizer", self._kind, PluginFaultError("no owner"))
+        return None
 
 
 class GuardedAuthenticator(_Guard, Authenticator):

@@ -8,10 +8,10 @@ from psycopg import errors
 from aegis_journal_postgres.connect import Connection
 from aegis_journal_postgres.errors import error_name
 from aegis_journal_postgres.function import COMMIT, KEEP, MATERIAL, PRESENT
-from aegis_journal_postgres.tables import PARTITIONS, TABLES
+from aegis_journal_postgres.tables import OWNERS, PARTITIONS, TABLES
 from aegis_kernel import BootError
 
-_MIGRATIONS = ((TABLES, PARTITIONS, MATERIAL, KEEP, PRESENT, COMMIT),)
+_MIGRATIONS = ((TABLES, PARTITIONS, MATERIAL, KEEP, PRESENT, COMMIT), (OWNERS,))
 VERSION = len(_MIGRATIONS)
 
 #: How many months of the ledger stand ready beyond this one.

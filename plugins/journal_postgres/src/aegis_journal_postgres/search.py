@@ -39,6 +39,7 @@ def _conditions(query: Query, now: int) -> list[Condition]:
         (query.state is not None, "s.state = %s", query.state),
         (query.name is not None, "s.name = %s", query.name),
         (query.algorithm is not None, "s.algorithm = %s", query.algorithm),
+        (query.owner is not None, "s.owner = %s", query.owner),
         (key is not None, "t.key = %s", key),
         (value is not None, "t.value = %s", value),
         # Due is what both clocks call due: a host whose clock runs ahead destroys nothing early.

@@ -120,3 +120,6 @@ BEGIN
     END LOOP;
 END $$;
 """
+
+OWNERS = """
+CREATE INDEX streams_by_owner ON aegis.streams (family, owner, id) WHERE owner IS NOT NULL"""
