@@ -1,4 +1,4 @@
-# make run · test · check · faults · vectors · bench · bench-floor · docs · lock · clean. Each sets up .venv first; python3 (3.11 or later) and make are enough.
+# make run · test · check · faults · vectors · bench · bench-floor · capacity · docs · lock · clean. Each sets up .venv first; python3 (3.11 or later) and make are enough.
 
 PYTHON  ?= python3
 WORKERS ?= 2
@@ -8,7 +8,7 @@ READY   := .venv/.ready
 PLUGINS := $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))
 EXAMPLES := $(wildcard docs/examples/*/src)
 
-.PHONY: run test check faults vectors docs lock clean bench bench-floor
+.PHONY: run test check faults vectors docs lock clean bench bench-floor capacity
 .DELETE_ON_ERROR:
 
 run: $(READY)
@@ -39,6 +39,10 @@ check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy aegis_kernel tools $(addsuffix /src,$(PLUGINS)) $(EXAMPLES)
 	$(BIN)/pytest tests/architecture
+
+# Measures anew, on this machine, what docs/operations/capacity.md computes with, and writes its tables.
+capacity: $(READY)
+	$(BIN)/python -m benchmarks.capacity
 
 docs: $(READY)
 	@$(BIN)/python tools/ports.py > docs/ports.md
