@@ -41,10 +41,11 @@ def hosts(
         yield servers
 
 
-def postgres_store(url: str, **environment: str) -> Store:
-    """Return a store on this database."""
+def postgres_store(url: str, workers: int = 1) -> Store:
+    """Return a store on this database, whose servers have so many workers each."""
     named = {"AEGIS_JOURNAL_KIND": "postgres", "AEGIS_JOURNAL_POSTGRES_URL": url}
-    return Store("postgres", named | environment)
+    verb = ("serve",) if workers == 1 else ("serve", "--workers", str(workers))
+    return Store("postgres", named, verb)
 
 
 def urls_of(servers: Sequence[Server]) -> Callable[[], list[str]]:

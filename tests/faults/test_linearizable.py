@@ -23,6 +23,7 @@ CLIENTS = 8
 STEPS = 64
 FAULT = "concurrent histories"
 HOSTS = 4
+WORKERS = 4
 
 
 async def look(
@@ -56,13 +57,15 @@ def end_all(servers: Sequence[Server]) -> None:
     assert [server.terminate() for server in servers] == [0] * len(servers)
 
 
-@pytest.mark.parametrize("kind", ["postgres", "sqlite"])
+@pytest.mark.parametrize("kind", ["postgres", "postgres with workers", "sqlite"])
 async def test_every_history_has_a_lawful_order(
     kind: str, tmp_path: Path, faults: Faults, request: pytest.FixtureRequest
 ) -> None:
     stores = [SQLITE]
     if kind == "postgres":
         stores = [postgres_store(request.getfixturevalue("postgres"))] * HOSTS
+    if kind == "postgres with workers":
+        stores = [postgres_store(request.getfixturevalue("postgres"), workers=WORKERS)]
     keys = faults.of(6, 200)
     steps, wrong = await look(stores, tmp_path / "hosts", faults, keys)
     assert wrong == []

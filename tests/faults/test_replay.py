@@ -22,6 +22,7 @@ from aegis_kernel.testing.doubles import ManualClock
 from tests.faults.checker import BrokenPromiseError
 from tests.faults.clients import REAL
 from tests.faults.histories import HISTORIES, Request, live
+from tests.faults.hosts import postgres_store
 from tests.faults.report import Faults
 from tests.support.kernel import settings
 
@@ -80,9 +81,12 @@ async def _require_alike(kernels: Mapping[str, Kernel], history: Sequence[Reques
             raise BrokenPromiseError(f"{first} and {other} differ: {told[first]} {told[other]}")
 
 
-def test_replay_projection_and_service_are_one(tmp_path: Path, faults: Faults) -> None:
-    lived = live_all(tmp_path, JOURNALS, faults.of(50, 1000), faults)
-    faults.passed("R12", f"{FAULT}, {' = '.join(JOURNALS)}", lived, histories=lived, unequal=0)
+def test_replay_projection_and_service_are_one(
+    tmp_path: Path, faults: Faults, postgres: str
+) -> None:
+    journals = dict(JOURNALS) | {"postgres": postgres_store(postgres).environment}
+    lived = live_all(tmp_path, journals, faults.of(50, 1000), faults)
+    faults.passed("R12", f"{FAULT}, {' = '.join(journals)}", lived, histories=lived, unequal=0)
 
 
 def test_it_turns_red_when_the_fold_reads_a_clock(
