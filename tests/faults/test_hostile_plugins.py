@@ -169,8 +169,6 @@ async def test_a_root_of_trust_that_does_not_answer_is_a_refusal_on_record(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(acting.Stage.__init__, "__defaults__", (0.2,))
-
     def spoil(providers: Any) -> None:
         root = providers.roots["inmemory"]
         whole = root.open_key
@@ -185,12 +183,15 @@ async def test_a_root_of_trust_that_does_not_answer_is_a_refusal_on_record(
     async with served(tmp_path, spoil) as kernel:
         key_id = await active_key(kernel, **AES)
         head, began = await kernel.providers.journal.head(), time.monotonic()
+        request = m.Encrypt(plaintext=Secret(b"hello"))
+        # Only here: a key is made in dev mode with companions, which takes its time.
+        quick = acting.Stage(kernel.pipeline._bench, kernel._faults, 0.2)
+        monkeypatch.setattr(kernel.pipeline, "_stage", quick)
         with pytest.raises(refusal):
-            await kernel.pipeline.run(
-                op.ENCRYPT, ALICE, m.Encrypt(plaintext=Secret(b"hello")), key_id
-            )
-        assert time.monotonic() - began < 5
+            await kernel.pipeline.run(op.ENCRYPT, ALICE, request, key_id)
+        assert time.monotonic() - began < HANG / 2
         assert await kernel.providers.journal.head() == head + 1
+        monkeypatch.undo()
         await active_key(kernel, **AES)
 
 
@@ -205,7 +206,7 @@ async def test_a_journal_without_verdicts_releases_nothing(commit: Any, tmp_path
         whole = journal.commit
         journal.commit = commit  # type: ignore[method-assign]
         for _ in range(2):
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 with pytest.raises(AegisError):
                     await active_key(kernel, **AES)
         journal.commit = whole  # type: ignore[method-assign]
@@ -247,7 +248,7 @@ async def test_a_hostile_sink_is_fed_once_it_is_mended(deliver: Any, tmp_path: P
             got.extend(records)
 
         kernel.providers.sinks["stdout"].deliver = take  # type: ignore[method-assign]
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while len(got) < 2:
                 await asyncio.sleep(0.02)
     assert [record.position for record in got] == list(range(1, len(got) + 1))
@@ -255,7 +256,7 @@ async def test_a_hostile_sink_is_fed_once_it_is_mended(deliver: Any, tmp_path: P
 
 @pytest.mark.parametrize(
     ("opening", "words"),
-    [(hang, "did not open within 0.1 s"), (raising(SystemExit(3)), "cannot be opened")],
+    [(hang, "did not open within 1 s"), (raising(SystemExit(3)), "cannot be opened")],
     ids=["hangs", "exits"],
 )
 @pytest.mark.parametrize("port", ["journal", "authorizer", "root", "authenticator", "sink"])
@@ -274,6 +275,6 @@ async def test_what_does_not_open_stops_the_boot_by_name(
 
     began = time.monotonic()
     with pytest.raises(BootError, match=words):
-        async with served(tmp_path, spoil, AEGIS_OPEN_SECONDS="0.1", AEGIS_AUDIT_SINKS="stdout"):
+        async with served(tmp_path, spoil, AEGIS_OPEN_SECONDS="1", AEGIS_AUDIT_SINKS="stdout"):
             pass
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < HANG / 2
