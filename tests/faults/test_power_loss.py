@@ -83,7 +83,9 @@ async def test_nothing_acknowledged_is_lost_with_the_power(tmp_path: Path, fault
     looked_for, broken = await lose_power(tmp_path, steps, points, faults)
     assert broken == []
     assert looked_for > points
-    faults.passed("R2", FAULT, points, acknowledged=looked_for, crashes=points, lost=0, corrupt=0)
+    faults.passed(
+        "R2", FAULT, points, crashes=points, answers_looked_for=looked_for, lost=0, corrupt=0
+    )
 
 
 async def test_it_turns_red_with_synchronous_normal(tmp_path: Path, faults: Faults) -> None:
