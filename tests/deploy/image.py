@@ -17,7 +17,7 @@ from typing import Any
 from tests.deploy.context import Context
 from tests.deploy.dockerfile import Instruction, Stage, read
 
-STEP_SECONDS = 100
+STEP_SECONDS = 200
 _USABLE = "import ensurepip, sys; sys.exit(sys.version_info < (3, 11))"
 _OURS = re.compile(r"(?<![\w.\-/$])/(?=(?:opt|build|var/lib)(?:/|\b))")
 _OWNER = re.compile(r" --owner=\d+ --group=\d+")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+import subprocess
 import tomllib
 from collections.abc import Iterator
 from importlib.metadata import entry_points
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -80,6 +83,22 @@ def test_tests_history_and_secrets_are_not_sent(path: str) -> None:
 
 def test_the_image_copies_from_its_build_alone() -> None:
     assert [each.options["from"] for each in IMAGE.all("COPY")] == [BUILD.name]
+
+
+@pytest.mark.parametrize("name", ["tools", "wheels"])
+def test_a_file_that_the_lock_does_not_vouch_for_stops_the_build(name: str, tmp_path: Path) -> None:
+    (check,) = [run.text for run in BUILD.all("RUN") if f"for file in /build/{name}/*" in run.text]
+    for folder in (name, "house"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "ours.whl").write_bytes(b"ours")
+    lock = f"ours==1 --hash=sha256:{hashlib.sha256(b'ours').hexdigest()}\n"
+    (tmp_path / "requirements.lock").write_text(lock)
+    command = ["/bin/sh", "-c", check.replace("/build/", f"{tmp_path}/")]
+    assert subprocess.run(command, cwd=tmp_path).returncode == 0
+    (tmp_path / name / "foreign.whl").write_bytes(b"foreign")
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "foreign.whl is not in requirements.lock" in done.stderr
 
 
 def test_the_process_is_nobody_in_particular_by_number() -> None:

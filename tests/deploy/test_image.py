@@ -1,4 +1,8 @@
-"""The Dockerfile's steps, carried out without an engine, lead to a server that does what it should."""
+"""The Dockerfile's steps, carried out without an engine, lead to a server that does what it should.
+
+First the server alone, as `docker run` starts it; then with Postgres, as compose does, through the
+whole walkthrough. All in one file, since the steps take half a minute.
+"""
 
 from __future__ import annotations
 
@@ -10,21 +14,24 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import tests.walkthrough.test_walkthrough as walkthrough
 from tests.architecture.source import ROOT
 from tests.deploy.container import Container, program, run
 from tests.deploy.image import Image
+from tests.deploy.stack import Stack
+from tests.walkthrough.test_walkthrough import Reader
 
-pytestmark = pytest.mark.slow
+# A machine that is busy with others takes long over the first step.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 SECRET = "an+hmac/secret=of-more-than-32-bytes"
-HMAC = {
-    "POSTGRES_PASSWORD": "a/b+c=",
-    "AEGIS_AUTH_KIND": "hmac",
-    "AEGIS_AUTH_HMAC_SECRET": SECRET,
-}
+PASSWORD = "a/b+c= d'e@f:g#h"
+SHELL = {"POSTGRES_PASSWORD": PASSWORD}
+HMAC = SHELL | {"AEGIS_AUTH_KIND": "hmac", "AEGIS_AUTH_HMAC_SECRET": SECRET}
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +54,7 @@ def test_what_is_installed_is_what_the_lock_pins(image: Image) -> None:
 
 def test_the_server_is_there_with_its_default_plugins_and_postgres(image: Image) -> None:
     found = _distributions(image)
-    assert {"aegis-kms", "aegis-rot-inmemory", "aegis-auth-hmac"} <= found.keys()
+    assert {"aegis-kms", "aegis-auth-hmac", "aegis-journal-postgres"} <= found.keys()
     assert "aegis-journal-memory" not in found
 
 
@@ -66,7 +73,7 @@ def test_the_last_stage_holds_the_program_and_an_empty_private_data_folder(image
 
 
 def test_without_an_authenticator_it_stops_and_says_what_to_set(image: Image) -> None:
-    done = run(image, {"POSTGRES_PASSWORD": "a/b+c="})
+    done = run(image, SHELL)
     assert done.returncode == 1
     assert "AEGIS_HTTP_HOST=0.0.0.0 would let anyone on the network be anyone" in done.stderr
     assert "set AEGIS_AUTH_KIND=hmac with AEGIS_AUTH_HMAC_SECRET" in done.stderr
@@ -103,6 +110,87 @@ def test_it_writes_to_its_data_folder_and_nowhere_else(image: Image, tmp_path: P
     server.stop()
     assert _listing(image) == before
     assert (image.root / "var/lib/aegis/master.key").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.fixture(scope="module")
+def stack(image: Image) -> Iterator[Stack]:
+    _empty(image)
+    stack = Stack(image, Path(tempfile.mkdtemp(prefix="aegis-stack-")))
+    stack.up(SHELL)
+    yield stack
+    stack.remove()
+
+
+@pytest.fixture(scope="module")
+def reader(stack: Stack) -> Reader:
+    return Reader(stack.server)
+
+
+def test_step_2_the_log_says_what_compose_started(stack: Stack) -> None:
+    lines = [line for line in stack.server.log.splitlines() if line.startswith("INFO ")]
+    address = f"postgresql://postgres:{stack.postgres.port}/aegis"
+    assert re.match(r"INFO Started Aegis server on 0\.0\.0\.0:\d+$", lines[0])
+    assert f"INFO Persistence: Postgres event journal at {address}" in lines
+    assert "INFO Crypto: InMemoryRootOfTrust" in lines
+    assert "INFO Auth: dev mode (X-Aegis-User header)" in lines
+    assert "INFO Tracing: OpenTelemetry SDK auto-configured (OTEL_TRACES_EXPORTER=none)" in lines
+    assert re.match(r"INFO Boot complete in \d+\.\d\ds$", lines[-1])
+    assert PASSWORD not in stack.server.log
+
+
+# The walkthrough's own steps, in their order, against this server.
+globals().update(
+    {
+        name: step
+        for name, step in vars(walkthrough).items()
+        if name.startswith("test_step_") and not name.startswith("test_step_2_")
+    }
+)
+
+
+def test_the_variables_of_compose_are_all_read_and_the_password_is_asked_for(stack: Stack) -> None:
+    assert "nothing that is loaded reads it" not in stack.server.log
+    refused = stack.run(SHELL | {"POSTGRES_PASSWORD": "another"}, "check")
+    assert refused.returncode == 1
+    assert "another" not in refused.stderr
+
+
+def test_step_18_compose_with_tokens_still_has_the_keys(stack: Stack, reader: Reader) -> None:
+    stack.down()
+    stack.up(HMAC)
+    token = stack.run(HMAC, "token", "mint", "--subject", "alice", "--group", "admins").stdout
+    assert _key(stack, reader, f"Authorization: Bearer {token.strip()}")[0] == 200
+    assert _key(stack, reader, "X-Aegis-User: alice")[0] == 401
+
+
+def test_step_20_down_without_v_keeps_the_keys(stack: Stack, reader: Reader) -> None:
+    stack.down()
+    stack.up(SHELL)
+    status, view = _key(stack, reader)
+    assert (status, view["state"]) == (200, "Active")
+
+
+def test_step_20_down_with_v_removes_them(stack: Stack, reader: Reader) -> None:
+    stack.down(("aegis-data", "postgres-data"))
+    stack.up(SHELL)
+    assert _key(stack, reader)[0] == 404
+
+
+def test_without_the_volume_of_the_master_key_it_does_not_start(stack: Stack) -> None:
+    stack.down(("aegis-data",))
+    refused = stack.run(SHELL)
+    assert refused.returncode == 1
+    assert "master key" in refused.stderr
+
+
+def _key(stack: Stack, reader: Reader, header: str = "X-Aegis-User: alice") -> tuple[int, Any]:
+    reader.server = stack.server
+    return reader.curl("GET", f"/v1/keys/{reader.key_id}", None, header)
+
+
+def _empty(image: Image) -> None:
+    for path in (image.root / "var" / "lib" / "aegis").iterdir():
+        path.unlink()
 
 
 def _distributions(image: Image) -> dict[str, str]:

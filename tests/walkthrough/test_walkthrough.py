@@ -9,6 +9,7 @@ import base64
 import json
 import re
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -221,6 +222,7 @@ def test_step_13_compromise(reader: Reader) -> None:
 
 
 def test_step_14_the_audit_log_has_every_operation(reader: Reader) -> None:
+    _await_record(reader, "key state=Compromised")
     assert reader.server.terminate() == 0
     rows: dict[str, dict[str, Any]] = {}
     for run in sorted(reader.server.stdout.parent.glob("data.*.out")):
@@ -294,6 +296,17 @@ def test_step_15_metrics_count_attempts_and_errors(reader: Reader) -> None:
     }
     assert reader.key_id not in page
     assert "alice" not in page
+
+
+def _await_record(reader: Reader, text: str) -> None:
+    """Wait until a record with this text is delivered.
+
+    A server that was killed kept its lease on the delivery; on Postgres that takes 12 s to expire.
+    """
+    until = time.monotonic() + 30
+    while not any(text in line for line in reader.server.audit_lines):
+        assert time.monotonic() < until, reader.server.log
+        time.sleep(0.05)
 
 
 def test_a_server_that_is_told_to_stop_says_goodbye(tmp_path: Path) -> None:
