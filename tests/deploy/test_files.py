@@ -138,6 +138,13 @@ def test_step_2_without_a_password_nothing_starts(shell: dict[str, str]) -> None
         Compose(FOLDER / "docker-compose.yml", shell)
 
 
+def test_no_service_has_a_password_of_its_own() -> None:
+    text = (FOLDER / "docker-compose.yml").read_text(encoding="utf-8")
+    given = re.findall(r"^ +POSTGRES_PASSWORD: (.+)$", text, re.MULTILINE)
+    assert len(given) == 2
+    assert all(value.startswith('"${POSTGRES_PASSWORD:?') for value in given)
+
+
 def test_the_password_is_passed_as_it_is_and_stands_in_nothing_else() -> None:
     assert COMPOSE.environment("aegis-server")["POSTGRES_PASSWORD"] == PASSWORD
     assert COMPOSE.environment("aegis-postgres")["POSTGRES_PASSWORD"] == PASSWORD
