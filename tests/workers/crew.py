@@ -34,6 +34,13 @@ def workers_of(server: Server) -> set[int]:
     return {int(child) for child in children if is_alive(int(child))}
 
 
+def values_of(server: Server) -> set[str]:
+    """Return the files in which the workers keep the values of their metrics."""
+    environment = Path(f"/proc/{min(workers_of(server))}/environ").read_bytes().split(b"\0")
+    (place,) = (each for each in environment if each.startswith(b"PROMETHEUS_MULTIPROC_DIR="))
+    return {file.name for file in Path(place.partition(b"=")[2].decode()).glob("*.db")}
+
+
 def is_alive(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"

@@ -24,6 +24,7 @@ from aegis_telemetry_prometheus.metrics import (
     overload_refusals,
 )
 from aegis_telemetry_prometheus.registry import Registry
+from aegis_telemetry_prometheus.seats import take_seat
 
 _SPOKEN = re.compile(r"; version=(0\.0\.4|1\.0\.0)(;|$)").search
 
@@ -34,6 +35,7 @@ class PrometheusTelemetry(Telemetry):
     def __init__(self, common: Path | None = None) -> None:
         """`common` is where the values of all workers lie; None for a server of one process."""
         self._common = common
+        self._seat = None if common is None else take_seat(common)
         self._registry = Registry()
         self._operations = OperationMetrics(self._registry)
         self._errors = ErrorMetrics(self._registry)
@@ -57,7 +59,9 @@ class PrometheusTelemetry(Telemetry):
         GCCollector(registry=self._registry)
 
     async def aclose(self) -> None:
-        """Nothing is held."""
+        """Leave the seat to the next worker."""
+        if self._seat is not None:
+            self._seat.close()
 
     def end(
         self,
