@@ -129,7 +129,8 @@ def backup_of(journal: Journal, kind: str) -> JournalBackup:
     """Return the journal as one that can be backed up. Raises UnavailableError if it cannot."""
     if not isinstance(journal, JournalBackup):
         raise UnavailableError(
-            f"The {kind} journal has no backup; AEGIS_JOURNAL_KIND=sqlite has one"
+            f"The {kind} journal has no backup of its own: back up its store with the store's own"
+            " tools, as the README of its plugin says"
         )
     return journal
 

@@ -14,7 +14,8 @@ class Cable:
         self._target = urlsplit(url)
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        #: "before": the call never reaches the server; "answer": the server's answer never leaves.
+        #: "before": the call never reaches the server; "answer": the server's answer never leaves;
+        #: "stall": it is kept, and the connection stays as if nothing were wrong.
         self.cut: str | None = None
         self.cuts = 0
 
@@ -40,7 +41,7 @@ class Cable:
         assert task is not None
         self._tasks.add(task)
         far, to_far = await asyncio.open_connection(self._target.hostname, self._target.port)
-        state = {"is_doomed": False}
+        state: dict[str, str | None] = {"cut": None}
         both = [
             asyncio.create_task(self._requests(near, to_far, state)),
             asyncio.create_task(self._answers(far, to_near, state)),
@@ -65,13 +66,15 @@ class Cable:
                 how, self.cut = self.cut, None
                 if how == "before":
                     return
-                state["is_doomed"] = True
+                state["cut"] = how
             to_far.write(data)
             await to_far.drain()
 
     async def _answers(self, far, to_near, state) -> None:
         while data := await far.read(65536):
-            if state["is_doomed"]:
+            if state["cut"] == "stall":
+                continue
+            if state["cut"]:
                 return
             to_near.write(data)
             await to_near.drain()

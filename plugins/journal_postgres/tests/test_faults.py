@@ -7,6 +7,7 @@ import json
 import random
 
 import aegis_journal_postgres.batch
+import aegis_journal_postgres.writer
 import psycopg
 import pytest
 from aegis_journal_postgres import PostgresJournal
@@ -31,8 +32,9 @@ async def other(build):
     await journal.aclose()
 
 
-@pytest.mark.parametrize("moment", ["before", "answer"])
-async def test_a_cut_at_the_commit_is_committed_once_and_answered_so(postgres, moment):
+@pytest.mark.parametrize("moment", ["before", "answer", "stall"])
+async def test_a_cut_at_the_commit_is_committed_once_and_answered_so(postgres, moment, monkeypatch):
+    monkeypatch.setattr(aegis_journal_postgres.writer, "CALL_SECONDS", 0.5)
     async with Cable(postgres) as cable:
         journal = _journal(cable.url)
         await journal.open()

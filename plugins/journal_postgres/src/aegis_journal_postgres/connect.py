@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg
+from psycopg import errors
 
 from aegis_journal_postgres.address import Address
 from aegis_journal_postgres.errors import error_name
@@ -43,6 +44,9 @@ SELECT current_setting('server_version_num')::int, current_setting('fsync'),
     current_setting('server_encoding'),
     set_config('synchronous_commit', current_setting('synchronous_commit'), false)"""
 
+# A promoted replica counts a timeline more than the primary that it was copied from.
+_TIMELINE = "SELECT ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int"
+
 _OLDEST = 140_000
 
 
@@ -53,6 +57,8 @@ class Dialler:
         self._address = address
         self._failures = 0
         self._not_before = 0.0
+        #: The newest timeline that any connection has met; 0 where the server does not tell.
+        self.timeline = 0
 
     async def connect(self) -> Connection:
         """Return a new connection with the session that every one has.
@@ -83,11 +89,23 @@ class Dialler:
             with deadline(connection, 5.0):
                 await connection.execute(_SESSION)
                 row = await (await connection.execute(_PROMISES)).fetchone()
-            _verify(row or ())
+                _verify(row or ())
+                await self._refuse_an_old_primary(connection)
         except BaseException:
             await connection.close()
             raise
         return connection
+
+    async def _refuse_an_old_primary(self, connection: Connection) -> None:
+        """Raise OperationalError for a primary from before a failover that this process has seen."""
+        try:
+            row = await (await connection.execute(_TIMELINE)).fetchone()
+        except (errors.FeatureNotSupported, errors.InsufficientPrivilege):
+            return  # a managed server that keeps its log to itself, and its failovers too
+        found = int(row[0]) if row else 0
+        if found < self.timeline:
+            raise psycopg.OperationalError("a primary from before the failover")
+        self.timeline = found
 
 
 class Link:
@@ -96,12 +114,16 @@ class Link:
     def __init__(self, dialler: Dialler) -> None:
         self._dialler = dialler
         self._connection: Connection | None = None
+        self._timeline = 0
         self.turn = asyncio.Lock()
 
     async def connection(self) -> Connection:
         """Return the connection. Raises UnavailableError when there is none to be had."""
+        if self._timeline < self._dialler.timeline:
+            await self.drop()
         if self._connection is None or self._connection.closed:
             self._connection = await self._dialler.connect()
+            self._timeline = self._dialler.timeline
         return self._connection
 
     async def drop(self) -> None:
@@ -124,6 +146,21 @@ def deadline(connection: Connection, seconds: float) -> Iterator[None]:
         yield
     finally:
         timer.cancel()
+
+
+@contextmanager
+def warnings_of(connection: Connection) -> Iterator[list[str]]:
+    """Collect what the server warns of meanwhile, by SQLSTATE."""
+    heard: list[str] = []
+
+    def hear(notice: errors.Diagnostic) -> None:
+        heard.append(notice.sqlstate or "")
+
+    connection.add_notice_handler(hear)
+    try:
+        yield heard
+    finally:
+        connection.remove_notice_handler(hear)
 
 
 def warn_without_tls(connection: Connection, address: Address) -> None:

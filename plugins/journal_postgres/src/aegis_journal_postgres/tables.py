@@ -119,6 +119,35 @@ BEGIN
         END;
     END LOOP;
 END $$;
+
+-- Positions may cross the border of a month by a little: what is gone is known by the highest one.
+CREATE FUNCTION aegis.drop_ledger_before(moment timestamptz) RETURNS bigint
+LANGUAGE plpgsql SET lock_timeout = '2s' SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    first_kept text := 'ledger_' || to_char(moment AT TIME ZONE 'UTC', 'YYYY_MM');
+    part text;
+    last bigint;
+    behind text;
+BEGIN
+    PERFORM 1 FROM aegis.head FOR UPDATE;
+    FOR part IN
+        SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+        WHERE i.inhparent = 'aegis.ledger'::regclass
+        AND c.relname ~ '^ledger_[0-9]{4}_[0-9]{2}$' AND c.relname < first_kept ORDER BY c.relname
+    LOOP
+        EXECUTE format('SELECT coalesce(max(position), 0) FROM aegis.%I', part) INTO last;
+        SELECT string_agg(k.sink, ', ') INTO behind FROM aegis.cursors k WHERE k.position < last;
+        IF behind IS NOT NULL THEN
+            RAISE EXCEPTION '% holds records that have not reached every sink', part
+                USING HINT = 'Behind: ' || behind || '. Wait for it, or delete the row of a sink'
+                    ' that is no longer used from aegis.cursors.';
+        END IF;
+        UPDATE aegis.head SET dropped_to = greatest(dropped_to, last);
+        EXECUTE format('DROP TABLE aegis.%I', part);
+    END LOOP;
+    RETURN (SELECT dropped_to FROM aegis.head);
+END $$;
+REVOKE ALL ON FUNCTION aegis.drop_ledger_before(timestamptz) FROM PUBLIC;
 """
 
 OWNERS = """

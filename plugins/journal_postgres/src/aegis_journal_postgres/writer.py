@@ -9,7 +9,7 @@ import psycopg
 from psycopg import errors
 
 from aegis_journal_postgres.batch import Batch, Verdict, batches
-from aegis_journal_postgres.connect import Connection, Link, deadline
+from aegis_journal_postgres.connect import Connection, Link, deadline, warnings_of
 from aegis_journal_postgres.errors import TRANSIENT, error_name, is_lost, refused
 from aegis_kernel import Entry, InternalError, UnavailableError
 
@@ -78,12 +78,19 @@ class _Attempt:
                 raise _NotSettledError(error) from error
             raise
         try:
-            with deadline(connection, CALL_SECONDS):
+            with deadline(connection, CALL_SECONDS), warnings_of(connection) as warnings:
                 answer = await _call(connection, self._batch)
         except psycopg.Error as error:
             raise await self._judge(connection, error) from error
         if connection.info.parameter_status("in_hot_standby") == "on":
             raise InternalError("A standby took a commit")
+        if warnings:
+            # Such as the wait for a replica having been cancelled: committed, but not yet safe.
+            self._batch.parameters["again"] = True
+            await self._link.drop()
+            raise _NotSettledError(
+                UnavailableError("The journal cannot answer now", reason="warned at the commit")
+            )
         return self._batch.verdicts(answer)
 
     async def _judge(self, connection: Connection, error: psycopg.Error) -> Exception:
