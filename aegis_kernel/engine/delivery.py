@@ -9,7 +9,7 @@ from aegis_kernel.engine.commit import Committer
 from aegis_kernel.engine.faults import ANYTHING, Faults, contained
 from aegis_kernel.engine.observers import Observers
 from aegis_kernel.spi.audit_sink import AuditSink
-from aegis_kernel.spi.journal import Journal, Lease
+from aegis_kernel.spi.journal import Journal
 from aegis_kernel.spi.telemetry import SinkLag
 
 BATCH_RECORDS = 1_000
@@ -81,10 +81,8 @@ class SinkFeed:
 
     async def _deliver_all(self) -> bool:
         try:
-            lease = await self._journal.lease(f"sink/{self.name}")
-            if lease is not None:
-                while await self._deliver_batch(lease):
-                    pass
+            while await self._deliver_batch():
+                pass
         except Exception as error:  # noqa: BLE001 - a sink may raise anything, and must stop nothing
             self._failures = min(self._failures + 1, 16)
             if self._failures == 1:
@@ -93,7 +91,11 @@ class SinkFeed:
         self._failures = 0
         return True
 
-    async def _deliver_batch(self, lease: Lease) -> bool:
+    async def _deliver_batch(self) -> bool:
+        # Asked for with each batch: a catch-up may take longer than a lease that nobody asks for.
+        lease = await self._journal.lease(f"sink/{self.name}")
+        if lease is None:
+            return False
         cursor = await self._journal.cursor(self.name)
         records = await self._journal.ledger(cursor, BATCH_RECORDS)
         if not records:
