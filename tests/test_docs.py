@@ -110,6 +110,11 @@ def test_every_page_under_docs_is_in_the_index() -> None:
     assert [name for name in documents if f"]({name})" not in index] == []
 
 
+def test_every_decision_has_a_number_of_its_own() -> None:
+    numbers = [page.name[:4] for page in sorted((ROOT / "docs/adr").glob("*.md"))]
+    assert numbers == [f"{number:04}" for number in range(1, len(numbers) + 1)]
+
+
 def test_no_tracked_file_names_a_machine_or_a_registry() -> None:
     found = [
         f"{name}:{number} {line.strip()}"
