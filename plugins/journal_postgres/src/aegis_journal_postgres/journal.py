@@ -6,16 +6,16 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import psycopg
 
-from aegis_journal_postgres import boot
+from aegis_journal_postgres import boot, search
 from aegis_journal_postgres.address import Address
 from aegis_journal_postgres.connect import Dialler, Link, warn_without_tls
 from aegis_journal_postgres.leadership import Leadership
-from aegis_journal_postgres.readers import Readers
+from aegis_journal_postgres.readers import Readers, Row
 from aegis_journal_postgres.schema import migrate, prepare_ledger
-from aegis_journal_postgres.search import MAXIMUM_PAGE, statement
 from aegis_journal_postgres.writer import Writer
 from aegis_kernel import (
     HEALTHY,
@@ -25,7 +25,6 @@ from aegis_kernel import (
     Committed,
     Conflict,
     Entry,
-    Found,
     Health,
     IdempotencyRow,
     InternalError,
@@ -135,7 +134,7 @@ class PostgresJournal(Journal):
     async def material_page(
         self, after: tuple[KeyId, int] | None, limit: int
     ) -> Sequence[MaterialRow]:
-        place = (*(after or ("", 0)), min(limit, MAXIMUM_PAGE))
+        place = (*(after or ("", 0)), min(limit, search.MAXIMUM_PAGE))
         return tuple(
             MaterialRow(KeyId(key_id), version, Material(root, Secret(wrapped)))
             for key_id, version, root, wrapped in await self._readers.rows(_MATERIAL_PAGE, place)
@@ -151,11 +150,7 @@ class PostgresJournal(Journal):
         return IdempotencyRow(scope=scope, digest=digest, response=response, expires_at=expires)
 
     async def find(self, query: Query) -> Page:
-        limit = min(query.limit, MAXIMUM_PAGE)
-        # Not prepared: the plan depends on how often the values asked for occur.
-        rows = await self._readers.rows(*statement(query, self._now(), limit + 1), prepare=False)
-        found = [Found(row[0], Stored(*row[1:])) for row in rows]
-        return Page(tuple(found[:limit]), more=len(found) > limit)
+        return await search.find(self._searched, query, self._now())
 
     async def ledger(self, after: int, limit: int) -> Sequence[LedgerRecord]:
         rows = await self._readers.rows(_LEDGER, (after, limit))
@@ -176,6 +171,10 @@ class PostgresJournal(Journal):
 
     async def lease(self, name: str) -> Lease | None:
         return await self._leadership.lease(name)
+
+    async def _searched(self, statement: str, parameters: list[Any]) -> list[Row]:
+        # Not prepared: the plan depends on the values that are asked for.
+        return await self._readers.rows(statement, parameters, prepare=False)
 
     async def _require_no_gap(self, after: int, positions: Sequence[int]) -> None:
         """Raise InternalError if a position is missing above those of the partitions dropped."""
