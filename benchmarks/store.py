@@ -47,6 +47,9 @@ class InlineExecutor:
     async def run(self, work: Callable[..., Result], *arguments: Any) -> Result:
         return work(*arguments)
 
+    async def run_long(self, work: Callable[..., Result], *arguments: Any) -> Result:
+        return work(*arguments)
+
 
 def settings(folder: Path, **environment: str) -> Settings:
     """Return the settings under which such a store is made and measured."""

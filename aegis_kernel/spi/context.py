@@ -32,6 +32,10 @@ class Executor(Protocol):
         """Return `work(*arguments)`, run in a thread. Raises UnavailableError when the pool is full."""
         ...
 
+    async def run_long(self, work: Callable[..., Result], *arguments: Any) -> Result:
+        """As `run`, for work of more than 50 ms or so: no short work waits behind it."""
+        ...
+
 
 class PluginContext(msgspec.Struct, frozen=True, kw_only=True):
     """A plugin's own settings section, and the services it may use."""

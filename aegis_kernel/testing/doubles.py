@@ -46,6 +46,9 @@ class ThreadExecutor:
     async def run(self, work: Callable[..., Result], *arguments: Any) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)
 
+    async def run_long(self, work: Callable[..., Result], *arguments: Any) -> Result:
+        return await self.run(work, *arguments)
+
 
 def plugin_context(
     settings: SettingsSection,

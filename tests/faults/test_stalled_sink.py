@@ -28,7 +28,7 @@ CONNECTIONS = 200
 TRIES = 3
 GROWTH_MIB = 40
 MENDED_SECONDS = 60
-BACKLOG = 300
+BACKLOG = 200
 
 
 class NoticedError(AssertionError):
@@ -142,7 +142,7 @@ async def test_a_required_sink_too_far_behind_closes_the_house_until_it_is_mende
         key_id = await active_key(server)
         async with crowd(server.url, CONNECTIONS) as clients:
             moody.be("stalls")
-            answers = await open_loop(clients, encrypt(key_id), A_SECOND, 5.0)
+            answers = await open_loop(clients, encrypt(key_id), A_SECOND, 4.0)
             moody.be("well")
             served, refused = split(answers)
             # The backlog is looked at once a second.

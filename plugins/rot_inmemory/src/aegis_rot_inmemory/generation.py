@@ -67,6 +67,18 @@ def companion_algorithms(spec: KeySpec) -> frozenset[SignatureAlgorithm]:
     return frozenset(COMPANIONS) - spec.signature_algorithms
 
 
+def is_quick(spec: KeySpec, with_companions: bool) -> bool:
+    """Return whether a key of `spec` is made in less time than a thread is asked."""
+    return spec.algorithm in _SYMMETRIC and not with_companions
+
+
+def takes_long(spec: KeySpec, with_companions: bool) -> bool:
+    """Return whether making a key of `spec` means to search for RSA's primes."""
+    return spec.algorithm is Algorithm.RSA or (
+        with_companions and SignatureAlgorithm.RSA_PSS_SHA256 in companion_algorithms(spec)
+    )
+
+
 def generate(spec: KeySpec, with_companions: bool) -> KeyBytes:
     """Return new key bytes. Takes up to some seconds (RSA-4096): call it in a thread."""
     companions = companion_algorithms(spec) if with_companions else ()

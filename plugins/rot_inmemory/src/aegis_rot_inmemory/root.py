@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from aegis_kernel import (
     HEALTHY,
@@ -29,7 +30,13 @@ from aegis_kernel import (
     WrappingKey,
 )
 from aegis_rot_inmemory import master_file
-from aegis_rot_inmemory.generation import companion_algorithms, generate, generate_pair
+from aegis_rot_inmemory.generation import (
+    companion_algorithms,
+    generate,
+    generate_pair,
+    is_quick,
+    takes_long,
+)
 from aegis_rot_inmemory.importing import WRAPPING_SPEC, Importer, importable
 from aegis_rot_inmemory.master import decode, new_master_key
 from aegis_rot_inmemory.masters import MasterKeys
@@ -106,11 +113,14 @@ class InMemoryRootOfTrust(RootOfTrust, MaterialKeeper):
         return operation in _LIFE or operation in _abilities(spec)
 
     async def create(self, spec: KeySpec, binding: Binding) -> Material:
-        key_bytes = await self._executor.run(generate, spec, self._dev_mode)
+        if is_quick(spec, self._dev_mode):
+            key_bytes = generate(spec, self._dev_mode)
+        else:
+            key_bytes = await self._lane(spec)(generate, spec, self._dev_mode)
         return seal_material(self._at_hand().newest.key, binding, key_bytes)
 
     async def create_wrapping_key(self, binding: TokenBinding) -> WrappingKey:
-        pair = await self._executor.run(generate_pair, WRAPPING_SPEC)
+        pair = await self._executor.run_long(generate_pair, WRAPPING_SPEC)
         token = seal_token(self._at_hand().newest.key, binding, pair.private)
         return WrappingKey(token, pair.public)
 
@@ -124,7 +134,8 @@ class InMemoryRootOfTrust(RootOfTrust, MaterialKeeper):
         return open_key_bytes(key_bytes, binding, self._executor, self._dev_mode)
 
     async def generate_pair(self, spec: KeySpec) -> KeyPair:
-        return await self._executor.run(generate_pair, spec)
+        pair: KeyPair = await self._lane(spec)(generate_pair, spec)
+        return pair
 
     async def destroy(self, material: Material) -> None:
         """Do nothing: all there is of it stands in the journal's row."""
@@ -165,6 +176,10 @@ class InMemoryRootOfTrust(RootOfTrust, MaterialKeeper):
     def _signature_algorithms(self, spec: KeySpec) -> frozenset[SignatureAlgorithm]:
         added = companion_algorithms(spec) if self._dev_mode else frozenset()
         return spec.signature_algorithms | added
+
+    def _lane(self, spec: KeySpec) -> Callable[..., Awaitable[Any]]:
+        run_long = takes_long(spec, self._dev_mode)
+        return self._executor.run_long if run_long else self._executor.run
 
     def _at_hand(self) -> MasterKeys:
         if self._masters is None:
