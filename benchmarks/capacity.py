@@ -9,13 +9,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import platform
 import tempfile
 from pathlib import Path
 
 from benchmarks import database, fleet
 from benchmarks.capacity_page import PAGE, filled
 from benchmarks.measurements import Measurements, keep, load
+from benchmarks.processor import machine
 from tests.support.postgres import PostgresServer
 
 WORKERS = (1, 2, 4)
@@ -35,7 +35,7 @@ def measure(rounds: int, seconds: float) -> Measurements:
         postgres.remove()
     return Measurements(
         cores=os.cpu_count() or 1,
-        machine=platform.machine(),
+        machine=machine(),
         rounds=rounds,
         commits=commits,
         round_trip_us=trip,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import platform
+import re
 from pathlib import Path
 
 _TICK = os.sysconf("SC_CLK_TCK")
@@ -18,6 +20,16 @@ def seconds_of_family(pid: int) -> float:
     """Return the processor seconds of the process and of all its children, ended or not."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     return seconds_of(pid) + sum(seconds_of(int(child)) for child in children)
+
+
+def machine() -> str:
+    """Return the class of the processor: its architecture, and whether it has AES of its own."""
+    architecture = platform.machine().replace("x86_64", "x86-64")
+    flags = re.search(
+        r"^(?:flags|Features)\s*:(.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE
+    )
+    has_aes = flags is not None and "aes" in flags[1].split()
+    return architecture + (" with AES instructions" if has_aes else "")
 
 
 def busy_seconds() -> float:

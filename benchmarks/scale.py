@@ -2,7 +2,8 @@
 
 Each store is booted as a real server, and then measured inside one process of its own. Times of
 operations are processor time of that process, its journal's threads included; others on the machine
-shift them less than they shift the clock on the wall.
+shift them less than they shift the clock on the wall. With `--journal postgres` they are that clock
+all the same, since most of the work is another process's.
 """
 
 from __future__ import annotations
@@ -17,9 +18,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from itertools import repeat
 from pathlib import Path
 from typing import Any
+
+import psycopg
 
 from aegis_kernel import Query, Secret
 from aegis_kernel.domain.principal import Principal, PrincipalKind
@@ -37,6 +42,7 @@ from benchmarks.store import (
     settings,
     variables,
 )
+from tests.support.postgres import PostgresServer
 
 ADMIN = Caller(Principal(subject="root", kind=PrincipalKind.HUMAN, groups=frozenset({"admins"})))
 FEW = Caller(Principal(subject=READER, kind=PrincipalKind.SERVICE))
@@ -58,52 +64,54 @@ LISTS = {
 }
 
 Report = dict[str, float]
+Clock = Callable[[], float]
 
 
-async def measure(folder: Path, keys: int, load: int) -> Report:
+async def measure(folder: Path, keys: int, load: int, url: str | None) -> Report:
     """Return every figure of the store in `folder`; `load` random keys are used for the cold part."""
-    async with Kernel(settings(folder)) as kernel:
+    clock = time.perf_counter if url else time.process_time
+    async with Kernel(settings(folder, url)) as kernel:
         report: Report = {"memory after boot, MiB": _mib()}
         usable = [n for n in range(keys) if is_active_aes(n)]
         step = max(len(usable) // load, 1)
         cold = usable[::step][:load]
-        report |= await _operations(kernel, cold, load)
+        report |= await _operations(kernel, cold, load, clock)
         report["memory after load, MiB"] = _mib()
-        report |= await _lists(kernel, keys)
-        report["sweep of what is due, ms"] = await _milliseconds(kernel.sweep.once)
-        report["rotations due, ms"] = await _milliseconds(kernel.rotation.once)
-        report["key set, ms"] = await _milliseconds(kernel.key_set._build)
-        report["journal head, ms"] = await _milliseconds(kernel.providers.journal.head)
-        began = time.process_time()
+        report |= await _lists(kernel, keys, clock)
+        report["sweep of what is due, ms"] = await _milliseconds(kernel.sweep.once, clock)
+        report["rotations due, ms"] = await _milliseconds(kernel.rotation.once, clock)
+        report["key set, ms"] = await _milliseconds(kernel.key_set._build, clock)
+        report["journal head, ms"] = await _milliseconds(kernel.providers.journal.head, clock)
+        began = clock()
         await kernel.master_rotation.status()
-        report["master status, s"] = time.process_time() - began
+        report["master status, s"] = clock() - began
         await kernel.usage.flush()
-    report["store, bytes a key"] = _size(folder) / keys
+    report["store, bytes a key"] = _size(folder, url) / keys
     return report
 
 
-async def _operations(kernel: Kernel, cold: list[int], load: int) -> Report:
-    first = await _encrypt(kernel, cold)
+async def _operations(kernel: Kernel, cold: list[int], load: int, clock: Clock) -> Report:
+    first = await _encrypt(kernel, cold, clock)
     hot = cold[:64]
-    rounds = [await _encrypt(kernel, (hot * load)[:load]) for _ in range(ROUNDS)]
+    rounds = [await _encrypt(kernel, (hot * load)[:load], clock) for _ in range(ROUNDS)]
     return {
         "encrypt, a key not used before, µs": first,
         "encrypt, keys in use, µs": statistics.median(rounds),
     }
 
 
-async def _encrypt(kernel: Kernel, numbers: list[int]) -> float:
+async def _encrypt(kernel: Kernel, numbers: list[int], clock: Clock) -> float:
     request = m.Encrypt(plaintext=Secret(b"q2 financial summary: $42M revenue"))
-    began = time.process_time()
+    began = clock()
     for start in range(0, len(numbers), TOGETHER):
         part = numbers[start : start + TOGETHER]
         await asyncio.gather(
             *(kernel.pipeline.run(op.ENCRYPT, ADMIN, request, key_id_of(n)) for n in part)
         )
-    return (time.process_time() - began) / len(numbers) * 1e6
+    return (clock() - began) / len(numbers) * 1e6
 
 
-async def _lists(kernel: Kernel, keys: int) -> Report:
+async def _lists(kernel: Kernel, keys: int, clock: Clock) -> Report:
     asked = dict(LISTS)
     for place, share in (("middle", 0.5), ("last", 1.0)):
         query = Query(prefix="key/", after=max(int(keys * share) - 51, 0), limit=1)
@@ -115,25 +123,25 @@ async def _lists(kernel: Kernel, keys: int) -> Report:
     def ask(caller: Caller, request: m.ListKeys) -> Callable[[], Awaitable[Any]]:
         return lambda: kernel.pipeline.run(op.LIST, caller, request)
 
-    return {f"list: {name}, ms": await _milliseconds(ask(*asked[name])) for name in asked}
+    return {f"list: {name}, ms": await _milliseconds(ask(*asked[name]), clock) for name in asked}
 
 
-async def _milliseconds(work: Callable[[], Awaitable[Any]]) -> float:
+async def _milliseconds(work: Callable[[], Awaitable[Any]], clock: Clock) -> float:
     taken = []
     for _ in range(ROUNDS):
-        began = time.process_time()
+        began = clock()
         await work()
-        taken.append((time.process_time() - began) * 1e3)
+        taken.append((clock() - began) * 1e3)
     return statistics.median(taken)
 
 
-def boot(folder: Path) -> Report:
+def boot(folder: Path, url: str | None) -> Report:
     """Boot a real server on the store, stop it, and return what that took."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AEGIS_")}
     quick = {"AEGIS_HTTP_PORT": "0", "AEGIS_DRAIN_SECONDS": "0"}
     process = subprocess.Popen(
         [sys.executable, "-m", "aegis_kernel.server"],
-        env=kept | variables(folder) | quick,
+        env=kept | variables(folder, url) | quick,
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,
@@ -163,19 +171,27 @@ def _mib(pid: int | str = "self") -> float:
     return int(found[1]) / 1024
 
 
-def _size(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.iterdir())
+def _size(folder: Path, url: str | None) -> int:
+    if url is None:
+        return sum(file.stat().st_size for file in folder.iterdir())
+    with psycopg.connect(url) as connection:
+        row = connection.execute("SELECT pg_database_size(current_database())").fetchone()
+    assert row
+    return int(row[0])
 
 
-def report_on(folder: Path, keys: int, load: int) -> Report:
-    """Make the store in `folder` unless it is there, and measure it in a fresh process."""
+def report_on(folder: Path, keys: int, load: int, url: str | None = None) -> Report:
+    """Make the store in `folder` unless it is there, and measure it in a fresh process.
+
+    With a `url` that database holds the journal, and the folder little more than the master key.
+    """
     made = 0.0
     if not folder.exists():
-        made = asyncio.run(make_store(settings(folder), keys))
-    medians = [boot(folder) for _ in range(3)]
+        made = asyncio.run(make_store(settings(folder, url), keys))
+    medians = [boot(folder, url) for _ in range(3)]
     booted = {name: statistics.median(each[name] for each in medians) for name in medians[0]}
     command = [sys.executable, "-m", "benchmarks.scale", "--measure", str(folder)]
-    command += ["--keys", str(keys), "--load", str(load)]
+    command += ["--keys", str(keys), "--load", str(load), *(["--url", url] if url else [])]
     text = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
     return {"making the store, s": made} | booted | json.loads(text)
 
@@ -197,17 +213,38 @@ def main() -> None:
     options.add_argument("--load", type=int, default=20_000, help="encryptions in each round")
     options.add_argument("--folder", type=Path, help="keeps the stores, and uses those it has")
     options.add_argument("--json", type=Path, help="writes the figures there too")
+    options.add_argument("--journal", choices=("sqlite", "postgres"), default="sqlite")
+    options.add_argument("--url", help="an empty Postgres database, for one number of keys")
     options.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
     chosen = options.parse_args()
     if chosen.measure is not None:
-        print(json.dumps(asyncio.run(measure(chosen.measure, chosen.keys[0], chosen.load))))
+        measured = measure(chosen.measure, chosen.keys[0], chosen.load, chosen.url)
+        print(json.dumps(asyncio.run(measured)))
         return
-    with tempfile.TemporaryDirectory() as temporary:
+    with tempfile.TemporaryDirectory() as temporary, _databases(chosen) as databases:
         home = chosen.folder or Path(temporary)
-        reports = {n: report_on(home / str(n), n, chosen.load) for n in chosen.keys}
+        reports = {
+            n: report_on(home / str(n), n, chosen.load, url)
+            for n, url in zip(chosen.keys, databases, strict=False)
+        }
     print(table(reports))
     if chosen.json is not None:
         chosen.json.write_text(json.dumps(reports, indent=2) + "\n")
+
+
+@contextmanager
+def _databases(chosen: argparse.Namespace) -> Iterator[Iterator[str | None]]:
+    """Give a database for each store: None for SQLite, else the one named or those of a new server."""
+    if chosen.url is not None or chosen.journal == "sqlite":
+        if chosen.url is not None and len(chosen.keys) != 1:
+            raise SystemExit("--url names the database of one store: give one number of --keys")
+        yield repeat(chosen.url)
+        return
+    server = PostgresServer.fresh({"shared_buffers": "256MB", "max_wal_size": "4GB"})
+    try:
+        yield (server.url(server.new_database()) for _ in chosen.keys)
+    finally:
+        server.remove()
 
 
 if __name__ == "__main__":

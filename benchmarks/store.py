@@ -51,14 +51,15 @@ class InlineExecutor:
         return work(*arguments)
 
 
-def settings(folder: Path, **environment: str) -> Settings:
-    """Return the settings under which such a store is made and measured."""
-    return Settings.from_env(variables(folder) | environment)
+def settings(folder: Path, url: str | None = None) -> Settings:
+    """Return the settings under which such a store is made and measured: SQLite without a `url`."""
+    return Settings.from_env(variables(folder, url))
 
 
-def variables(folder: Path) -> Mapping[str, str]:
+def variables(folder: Path, url: str | None = None) -> Mapping[str, str]:
     """Return the same as environment variables: production's parts, and no audit sink."""
-    return {
+    postgres = {"AEGIS_JOURNAL_KIND": "postgres", "AEGIS_JOURNAL_POSTGRES_URL": url or ""}
+    return (postgres if url else {}) | {
         "AEGIS_DATA_DIR": str(folder),
         "AEGIS_AUDIT_SINKS": "none",
         "AEGIS_AUTH_KIND": "hmac",

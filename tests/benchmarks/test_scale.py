@@ -1,24 +1,38 @@
 """Ten thousand keys cost what ten cost: at boot, in memory, for an operation and for a list.
 
-Ratios inside one run, of processor time, with room for a busy machine: what grows with the number
-of keys grows a thousandfold here.
+Ratios inside one run, with room for a busy machine: what grows with the number of keys grows a
+thousandfold here. They are of processor time, for Postgres of the clock on the wall.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from benchmarks.scale import LISTS, Report, report_on, table
+from tests.support.postgres import PostgresServer
 
 FEW, MANY = 10, 10_000
+JOURNALS = "sqlite", "postgres"
 
 
-@pytest.fixture(scope="module")
-def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Report]:
+@pytest.fixture(scope="module", params=JOURNALS)
+def reports(
+    request: pytest.FixtureRequest,
+    postgres_server: PostgresServer,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[dict[int, Report]]:
     home: Path = tmp_path_factory.mktemp("stores")
-    return {keys: report_on(home / str(keys), keys, load=1000) for keys in (FEW, MANY)}
+    databases = {keys: postgres_server.new_database() for keys in (FEW, MANY)}
+    urls = {
+        keys: postgres_server.url(name) if request.param == "postgres" else None
+        for keys, name in databases.items()
+    }
+    yield {keys: report_on(home / str(keys), keys, 1000, urls[keys]) for keys in (FEW, MANY)}
+    for name in databases.values():
+        postgres_server.drop_database(name)
 
 
 def test_the_boot_is_flat_in_time_and_memory(reports: dict[int, Report]) -> None:
