@@ -5,6 +5,7 @@ from aegis_kernel.testing.authenticator import AuthenticatorConformance
 from aegis_kernel.testing.authorizer import AuthorizerConformance
 from aegis_kernel.testing.journal import JournalConformance
 from aegis_kernel.testing.journal_backup import JournalBackupConformance
+from aegis_kernel.testing.journal_faults import Breakage, JournalFaultConformance
 from aegis_kernel.testing.material_keeper import MaterialKeeperConformance
 from aegis_kernel.testing.root_of_trust import RootOfTrustConformance
 from aegis_kernel.testing.telemetry import TelemetryConformance
@@ -13,8 +14,10 @@ __all__ = [
     "AuditSinkConformance",
     "AuthenticatorConformance",
     "AuthorizerConformance",
+    "Breakage",
     "JournalBackupConformance",
     "JournalConformance",
+    "JournalFaultConformance",
     "MaterialKeeperConformance",
     "RootOfTrustConformance",
     "TelemetryConformance",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 
@@ -125,3 +126,20 @@ class CommitLaws:
         uses = [Entry(expects={f"key/{n}": 1}, records=(record(),)) for n in range(300)]
         assert verdicts(await journal.commit(uses)) == ["committed"] * 300
         assert await journal.head() == 600
+
+    async def test_a_caller_that_gives_up_leaves_all_of_its_batch_or_nothing(
+        self, journal: Journal
+    ) -> None:
+        entries = [change(stream, 0, records=(record(),)) for stream in ("key/a", "key/b")]
+        given_up = asyncio.create_task(_commit(journal, entries))
+        await asyncio.sleep(0)
+        given_up.cancel()
+        await asyncio.gather(given_up, return_exceptions=True)
+        assert verdicts(await journal.commit([change("key/c", 0)])) == ["committed"]
+        stored = [await journal.load("key/a") is not None, await journal.load("key/b") is not None]
+        assert stored in ([True, True], [False, False])
+        assert len(await journal.ledger(0, 9)) == sum(stored)
+
+
+async def _commit(journal: Journal, entries: Sequence[Entry]) -> None:
+    await journal.commit(entries)

@@ -14,8 +14,10 @@ from aegis_journal_postgres import PostgresJournal
 from aegis_journal_postgres.address import Address
 
 from aegis_kernel import Secret
+from aegis_kernel.testing import Breakage, JournalFaultConformance
 from aegis_kernel.testing.doubles import ManualClock
 from aegis_kernel.testing.journal_entries import change, put, record, use, verdicts
+from tests.support.postgres import PostgresServer
 
 from .cable import Cable
 
@@ -30,6 +32,38 @@ async def other(build):
     await journal.open()
     yield journal
     await journal.aclose()
+
+
+class ServerAway:
+    """Every connection breaks, and none is to be had."""
+
+    def __init__(self, server: PostgresServer, database: str) -> None:
+        self._server = server
+        self._database = database
+
+    async def begin(self) -> None:
+        self._server.execute(f"ALTER DATABASE {self._database} WITH ALLOW_CONNECTIONS false")
+        self._server.execute(
+            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{self._database}'"
+        )
+
+    async def end(self) -> None:
+        self._server.execute(f"ALTER DATABASE {self._database} WITH ALLOW_CONNECTIONS true")
+
+
+class TestFaultsOfThePostgresJournal(JournalFaultConformance):
+    @pytest.fixture
+    async def journal(self, build):
+        journal = build()
+        await journal.open()
+        yield journal
+        await journal.aclose()
+
+    @pytest.fixture
+    def breakage(self, postgres, postgres_server, journal, monkeypatch) -> Breakage:
+        # Callers hear of an outage sooner than in the field.
+        monkeypatch.setattr(aegis_journal_postgres.writer, "TRY_SECONDS", 0.3)
+        return ServerAway(postgres_server, postgres.rsplit("/", 1)[1])
 
 
 @pytest.mark.parametrize("moment", ["before", "answer", "stall"])

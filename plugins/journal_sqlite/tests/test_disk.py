@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,8 @@ from aegis_journal_sqlite import SqliteJournal
 from aegis_journal_sqlite.writer import Writer
 
 from aegis_kernel import Committed, InternalError, Status, UnavailableError
+from aegis_kernel.testing import Breakage, JournalFaultConformance
+from aegis_kernel.testing.doubles import ManualClock
 from aegis_kernel.testing.journal_entries import change, record, use
 
 _BIG = "x" * 4000
@@ -34,6 +36,49 @@ def no_file_grows_beyond(size: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+class NoPages:
+    """The database may not grow any more."""
+
+    def __init__(self, journal: SqliteJournal) -> None:
+        self._journal = journal
+
+    async def begin(self) -> None:
+        limit_pages(self._journal, 8)
+
+    async def end(self) -> None:
+        limit_pages(self._journal, None)
+
+
+class NoLongerFiles:
+    """No file of this process may grow any more."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._limit: ExitStack | None = None
+
+    async def begin(self) -> None:
+        self._limit = ExitStack()
+        size = Path(f"{self._file}-wal").stat().st_size
+        self._limit.enter_context(no_file_grows_beyond(size + 64 * 1024))
+
+    async def end(self) -> None:
+        if self._limit is not None:
+            self._limit.close()
+
+
+class TestFaultsOfTheSqliteJournal(JournalFaultConformance):
+    @pytest.fixture
+    async def journal(self, file):
+        journal = SqliteJournal(file, ManualClock())
+        await journal.open()
+        yield journal
+        await journal.aclose()
+
+    @pytest.fixture(params=["no pages", "no longer files"])
+    def breakage(self, request, journal, file) -> Breakage:
+        return NoPages(journal) if request.param == "no pages" else NoLongerFiles(file)
 
 
 async def fill(journal: SqliteJournal) -> tuple[int, UnavailableError]:
