@@ -26,7 +26,10 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
     headers: Headers
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Send the head and the whole body."""
+        """Send the head and the whole body, in one piece where `send` can."""
+        send_whole = getattr(send, "send_whole", None)
+        if send_whole is not None and send_whole(self.status, self.headers, self.body):
+            return
         headers = list(self.headers)
         if self.status not in (204, 304):  # RFC 9110 §8.6
             headers.append((b"content-length", b"%d" % len(self.body)))

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from aegis_kernel.domain.errors import BadRequestError, UnavailableError, UnsupportedMediaTypeError
-from aegis_kernel.rest.answer import JSON
+from aegis_kernel.rest.answer import JSON, Headers
 from aegis_kernel.rest.body import BoundedBody, Deadline, too_large
 from aegis_kernel.rest.errors import answer_to
 from aegis_kernel.rest.request_ids import RequestIds
@@ -20,6 +20,9 @@ PROBES = frozenset({"/livez", "/readyz"})
 
 # RFC 9110 §7.2: a name, an address or a bracketed IPv6 address, and perhaps a port.
 _is_host = re.compile(rb"(?:[\w.~!$&'()*+,;=%-]*|\[[\w.:%~-]+\])(?::\d*)?", re.ASCII).fullmatch
+
+# The listener's extension of the scope that sends a whole answer; another server has none.
+WRITE_WHOLE = "aegis.write_whole"
 
 # How the paths end whose bodies may be larger.
 BATCH = "/batch"
@@ -75,7 +78,9 @@ class Edge:
         body = BoundedBody(receive, most, self._deadline)
         declared = _declared_bytes(headers)
         is_endless = declared is None or declared > self._limits.drain_bytes
-        outgoing = _Outgoing(send, request_id, body, is_endless)
+        # Taken out: with it the scope would hold on to itself, and only a collection would free it.
+        write_whole = scope.get("extensions", {}).pop(WRITE_WHOLE, None)
+        outgoing = _Outgoing(send, write_whole, request_id, body, is_endless)
         if scope["method"] == "HEAD":
             scope, outgoing.is_head = {**scope, "method": "GET"}, True
         try:
@@ -115,8 +120,11 @@ class Edge:
 class _Outgoing:
     """The `send` of a request: adds the request id, closes what should not go on, drops for HEAD."""
 
-    def __init__(self, send: Any, request_id: str, body: BoundedBody, is_endless: bool) -> None:
+    def __init__(
+        self, send: Any, write_whole: Any, request_id: str, body: BoundedBody, is_endless: bool
+    ) -> None:
         self._send = send
+        self._write_whole = write_whole
         self._request_id = request_id.encode()
         self._body = body
         self._is_endless = is_endless
@@ -127,12 +135,22 @@ class _Outgoing:
         if message["type"] == "http.response.start":
             self.has_started = True
             headers = [*message["headers"], (b"x-request-id", self._request_id)]
-            if self._body.is_late or (self._is_endless and not self._body.is_complete):
+            if self._must_close():
                 headers.append((b"connection", b"close"))
             message = {**message, "headers": headers}
         elif self.is_head:
             message = {**message, "body": b""}
         await self._send(message)
+
+    def send_whole(self, status: int, headers: Headers, body: bytes) -> bool:
+        """Send an answer at once where the server can; else do nothing and return False."""
+        if self._write_whole is None or self.has_started or self.is_head or self._must_close():
+            return False
+        self.has_started = self._write_whole(status, headers, self._request_id, body)
+        return self.has_started
+
+    def _must_close(self) -> bool:
+        return self._body.is_late or (self._is_endless and not self._body.is_complete)
 
 
 def _declared_bytes(headers: Mapping[bytes, bytes]) -> int | None:
