@@ -47,7 +47,7 @@ from aegis_kernel.domain.spec import (
 )
 from aegis_kernel.spi.audit_sink import AuditSink
 from aegis_kernel.spi.authenticator import Authenticated, Authenticator, Headers, TokenIssuer
-from aegis_kernel.spi.authorizer import Authorizer, Decision
+from aegis_kernel.spi.authorizer import Authorizer, Circumstances, Decision
 from aegis_kernel.spi.context import Clock, Executor, PluginContext
 from aegis_kernel.spi.hooks import SPI_VERSION, NoSettings, Plugin, hookimpl
 from aegis_kernel.spi.imports import (
@@ -113,6 +113,7 @@ __all__ = [
     "BadRequestError",
     "Binding",
     "BootError",
+    "Circumstances",
     "Clock",
     "Committed",
     "Conflict",

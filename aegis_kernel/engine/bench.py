@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from aegis_kernel.domain.errors import BadRequestError, PermissionDeniedError, UnavailableError
 from aegis_kernel.domain.key import Key, KeyId
 from aegis_kernel.domain.lifecycle import LAW, Operation
-from aegis_kernel.domain.principal import Principal
 from aegis_kernel.domain.spec import KeySpec
 from aegis_kernel.engine.aliases import Aliases
 from aegis_kernel.engine.opened import Opened, OpenedKeys
 from aegis_kernel.engine.streams import Streams
 from aegis_kernel.engine.usage import UsageCounter
-from aegis_kernel.spi.authorizer import Authorizer
 from aegis_kernel.spi.context import Clock
 from aegis_kernel.spi.journal import Journal, PutMaterial
 from aegis_kernel.spi.root_of_trust import Binding, KeyPair, RootOfTrust
+
+if TYPE_CHECKING:
+    from aegis_kernel.engine.authority import Authority
+    from aegis_kernel.engine.operations.declaration import Caller
 
 
 class Destruction(msgspec.Struct, frozen=True):
@@ -38,7 +41,7 @@ class Bench:
         *,
         clock: Clock,
         journal: Journal,
-        authorizer: Authorizer,
+        authority: Authority,
         roots: Mapping[str, RootOfTrust],
         opened: OpenedKeys,
         streams: Streams,
@@ -49,7 +52,7 @@ class Bench:
     ) -> None:
         self._clock = clock
         self._roots = roots
-        self._authorizer = authorizer
+        self.authority = authority
         self.journal = journal
         self.opened = opened
         self.streams = streams
@@ -70,24 +73,15 @@ class Bench:
         """Return that version of `key`, which it has, ready to use."""
         return await self.opened.get(key, number)
 
-    def authorize(
-        self, principal: Principal, operation: Operation, key: Key, request: object
-    ) -> None:
-        """Raise PermissionDeniedError unless `principal` may; for a further key of a request."""
-        decision = self._authorizer.decide(principal, operation, key, request)
+    def authorize(self, caller: Caller, operation: Operation, key: Key, request: object) -> None:
+        """Raise PermissionDeniedError unless `caller` may; for a further key of a request."""
+        decision = self.authority.decide(caller, operation, key, request)
         if not decision.allowed:
             raise PermissionDeniedError(
-                f"{principal.subject} is not permitted to {LAW[operation].phrase} key {key.id}",
+                f"{caller.principal.subject} is not permitted to {LAW[operation].phrase} "
+                f"key {key.id}",
                 reason=decision.reason,
             )
-
-    def may_read(self, principal: Principal, key: Key) -> bool:
-        """Return whether a list may show `key` to `principal`."""
-        return self._authorizer.decide(principal, Operation.GET, key, None).allowed
-
-    def readable_owner(self, principal: Principal) -> str | None:
-        """Return the one owner whose keys a list may show to `principal`, None for no such bound."""
-        return self._authorizer.readable_owner(principal)
 
     def root_for(self, spec: KeySpec, name: str | None) -> str:
         """Return the root of trust that will hold a new version; the first configured by default."""

@@ -11,7 +11,7 @@ from aegis_kernel.domain.principal import Principal
 from aegis_kernel.engine.faults import ANYTHING, Faults, PluginFaultError, contained
 from aegis_kernel.engine.providers import Providers
 from aegis_kernel.spi.authenticator import Authenticated, Authenticator, Headers
-from aegis_kernel.spi.authorizer import Authorizer, Decision
+from aegis_kernel.spi.authorizer import Authorizer, Circumstances, Decision
 
 AUTHENTICATE_SECONDS = 5.0
 
@@ -48,11 +48,15 @@ class GuardedAuthorizer(_Guard, Authorizer):
         self._faults = faults
 
     def decide(
-        self, principal: Principal, operation: Operation, key: Key | None, request: object
+        self,
+        principal: Principal,
+        operation: Operation,
+        key: Key | None,
+        circumstances: Circumstances,
     ) -> Decision:
         """Return the authorizer's decision. Raises UnavailableError only if the authorizer does."""
         try:
-            decision = self._decide(principal, operation, key, request)
+            decision = self._decide(principal, operation, key, circumstances)
         except UnavailableError:
             raise
         except ANYTHING as error:

@@ -90,6 +90,12 @@ def expects_of(view: View) -> dict[str, int]:
     return {view.stream: view.sequence} if view.stream else {}
 
 
+def standing_of(job: Job) -> tuple[tuple[str, int], ...]:
+    """Return the streams that say on whose behalf the caller acts, with their sequences."""
+    standing = job.caller.standing
+    return standing.expects if standing is not None else ()
+
+
 def id_of(job: Job, view: View) -> KeyId | None:
     if type(job.key_id) is Alias:
         return view.key.id if view.key is not None else None

@@ -10,6 +10,7 @@ from types import TracebackType
 from aegis_kernel.engine.acting import Stage
 from aegis_kernel.engine.aliases import Aliases
 from aegis_kernel.engine.authentication import Authentication
+from aegis_kernel.engine.authority import Authority
 from aegis_kernel.engine.backups import build_backups
 from aegis_kernel.engine.bench import Bench, Destruction
 from aegis_kernel.engine.clock import SystemClock
@@ -141,6 +142,7 @@ class Kernel:
         self.backups = build_backups(
             self.settings, providers, clock, scribe, self._committer.commit
         )
+        authority = Authority(authorizer, clock)
         streams = Streams(journal, settings.cache_keys)
         aliases = Aliases(journal, streams, settings.cache_keys)
         self.usage = UsageCounter(journal, self._committer, clock, settings.usage_seconds)
@@ -148,7 +150,7 @@ class Kernel:
         bench = Bench(
             clock=clock,
             journal=journal,
-            authorizer=authorizer,
+            authority=authority,
             roots=providers.roots,
             opened=opened,
             streams=streams,
@@ -162,7 +164,7 @@ class Kernel:
             streams=streams,
             aliases=aliases,
             masters=self._masters,
-            authorizer=authorizer,
+            authority=authority,
             committer=self._committer,
             scribe=scribe,
             observers=self._observers,

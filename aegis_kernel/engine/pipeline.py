@@ -14,16 +14,14 @@ from aegis_kernel.domain.audit import Mode
 from aegis_kernel.domain.errors import (
     AegisError,
     InternalError,
-    KeyNotFoundError,
-    PermissionDeniedError,
     UnavailableError,
 )
-from aegis_kernel.domain.key import Key, KeyId, key_stream
-from aegis_kernel.domain.lifecycle import LAW, Operation
+from aegis_kernel.domain.key import KeyId, key_stream
 from aegis_kernel.engine import dry_run, idempotency, masters
 from aegis_kernel.engine.acting import Stage
 from aegis_kernel.engine.aliases import FAMILY as ALIASES
 from aegis_kernel.engine.aliases import Aliases
+from aegis_kernel.engine.authority import Authority, Permission
 from aegis_kernel.engine.bench import Bench
 from aegis_kernel.engine.commit import Committer
 from aegis_kernel.engine.job import (
@@ -37,12 +35,12 @@ from aegis_kernel.engine.job import (
     keep,
     key_answer,
     permit_job,
+    standing_of,
 )
 from aegis_kernel.engine.observers import Observers
 from aegis_kernel.engine.operations.declaration import Caller, Declaration, Effect, Terms
 from aegis_kernel.engine.records import Scribe
 from aegis_kernel.engine.streams import Streams, View, append
-from aegis_kernel.spi.authorizer import Authorizer
 from aegis_kernel.spi.journal import Conflict, Entry, IdempotencyRow, PutMaterial, Record
 
 MAX_ATTEMPTS = 16
@@ -63,7 +61,7 @@ class Pipeline:
         streams: Streams,
         aliases: Aliases,
         masters: masters.Masters,
-        authorizer: Authorizer,
+        authority: Authority,
         committer: Committer,
         scribe: Scribe,
         observers: Observers,
@@ -73,7 +71,7 @@ class Pipeline:
         self._streams = streams
         self._aliases = aliases
         self._masters = masters
-        self._authorizer = authorizer
+        self._authority = authority
         self._committer = committer
         self._scribe = scribe
         self._observers = observers
@@ -137,8 +135,9 @@ class Pipeline:
             further = job.declaration.further
             if further is not None:
                 view = joined(view, await self._look(job, further.key_id(job.request)))
+            job = await self._authority.stand(job)
             try:
-                effect = await self._decide(job, view, kept)
+                effect, permission = await self._decide(job, view, kept)
             except AegisError as error:
                 conflict = await self._commit(self._refusal(job, view, error))
                 if conflict is None:
@@ -146,7 +145,7 @@ class Pipeline:
             else:
                 if not (job.declaration.recorded or job.is_dry):
                     return effect, view
-                entry, after = self._entry(job, view, effect, master)
+                entry, after = self._entry(job, view, effect, permission, master)
                 conflict = await self._commit(entry)
                 if conflict is None:
                     self._learn(view, after)
@@ -167,50 +166,29 @@ class Pipeline:
             return await self._aliases.view(key_id, fresh=fresh)
         return await self._streams.view(key_id, fresh=fresh)
 
-    async def _decide(self, job: Job, view: View, kept: Kept | None) -> Effect:
+    async def _decide(
+        self, job: Job, view: View, kept: Kept | None
+    ) -> tuple[Effect, Permission | None]:
         if job.is_dry:
-            return self._try(job, view)
-        self._authorize_all(job, view)
+            return await self._try(job, view), None
+        permission = await self._authority.permit(job, view)
         if job.claim is not None:
             # Before what the effect itself has made untrue: its own precondition, and the law.
             row = await self._bench.journal.replay(job.claim.scope)
             if row is not None:
-                return idempotency.recall(row, job.claim, job.declaration.answers_with)
+                return idempotency.recall(row, job.claim, job.declaration.answers_with), None
         permit_job(job, view)
         if kept is not None and kept.holds_for(view.key):
-            return kept.effect
-        return await self._stage.act(job, view)
+            return kept.effect, permission
+        return await self._stage.act(job, view), permission
 
-    def _try(self, job: Job, view: View) -> Effect:
+    async def _try(self, job: Job, view: View) -> Effect:
         try:
-            reason = self._authorize_all(job, view)
+            reason = (await self._authority.permit(job, view)).reason
             permit_job(job, view)
         except dry_run.REFUSALS as error:
             return dry_run.refusal(error)
         return dry_run.allowance(reason, view.key)
-
-    def _authorize_all(self, job: Job, view: View) -> str:
-        """Return why it is allowed. Raises KeyNotFoundError or PermissionDeniedError."""
-        reason = self._authorize(job, job.key_id, view.key)
-        further = job.declaration.further
-        if further is not None and view.further is not None:
-            self._authorize(job, further.key_id(job.request), view.further.key)
-        return reason
-
-    def _authorize(self, job: Job, key_id: KeyId | Alias | None, key: Key | None) -> str:
-        if key is None and key_id is not None:
-            raise KeyNotFoundError(f"No key {key_id}")
-        if job.declaration.by_kernel:
-            return "the kernel itself"
-        principal, operation = job.caller.principal, job.declaration.name
-        decision = self._authorizer.decide(principal, operation, key, job.request)
-        if not decision.allowed:
-            raise PermissionDeniedError(
-                f"{principal.subject} is not permitted to {LAW[operation].phrase}"
-                f"{'' if operation is Operation.RANDOM else ' this key'}",
-                reason=decision.reason,
-            )
-        return decision.reason
 
     def _refusal(self, job: Job, view: View, error: AegisError) -> Entry:
         mode = Mode.DRY_RUN if job.is_dry else None
@@ -223,9 +201,11 @@ class Pipeline:
         record = self._scribe.effect(
             job.event_id, job.declaration.name, job.caller, id_of(job, view), effect
         )
-        return Entry(expects=expects_of(view), records=(record,))
+        return Entry(expects=expects_of(view) | dict(standing_of(job)), records=(record,))
 
-    def _entry(self, job: Job, view: View, effect: Effect, master: int) -> tuple[Entry, View]:
+    def _entry(
+        self, job: Job, view: View, effect: Effect, permission: Permission | None, master: int
+    ) -> tuple[Entry, View]:
         key_id = effect.key_id or id_of(job, view)
         record = self._scribe.effect(job.event_id, job.declaration.name, job.caller, key_id, effect)
         appends, after = effect.appends, view
@@ -237,6 +217,12 @@ class Pipeline:
         expects = expects_of(view)
         if effect.expects:
             expects = dict(effect.expects) | expects
+        standing = standing_of(job)
+        if standing:
+            expects.update(standing)
+        if permission is not None and permission.appends:
+            expects.update(permission.expects)
+            appends = (*appends, *permission.appends)
         if any(isinstance(change, PutMaterial) for change in effect.material):
             expects[masters.STREAM] = master
         entry = Entry(
@@ -279,6 +265,7 @@ class Pipeline:
     async def _forget(self, conflict: Conflict, view: View) -> None:
         if conflict.stream == masters.STREAM:
             await self._masters.refresh()
+        await self._authority.forget(conflict.stream)
         if conflict.stream.startswith(ALIASES):
             self._aliases.forget(conflict.stream)
         for key in (view.key, view.further.key if view.further is not None else None):

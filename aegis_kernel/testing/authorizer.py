@@ -15,9 +15,9 @@ from aegis_kernel.domain.key import Key, KeyId, KeyVersion
 from aegis_kernel.domain.lifecycle import KeyState, Operation
 from aegis_kernel.domain.principal import Principal, PrincipalKind
 from aegis_kernel.domain.spec import Algorithm, KeySpec
-from aegis_kernel.spi.authorizer import Authorizer, Decision
+from aegis_kernel.spi.authorizer import Authorizer, Circumstances, Decision
 
-Question = tuple[Principal, Operation, Key | None, object]
+Question = tuple[Principal, Operation, Key | None, Circumstances]
 
 _CREATED = datetime(2026, 1, 1, tzinfo=UTC)
 _SECONDS_PER_DECISION = 0.005
@@ -63,7 +63,7 @@ class AuthorizerConformance:
         for principal, asked_key in itertools.product(principals(), keys()):
             owner = authorizer.readable_owner(principal)
             if asked_key is not None and owner not in (None, asked_key.owner):
-                decision = authorizer.decide(principal, Operation.GET, asked_key, None)
+                decision = authorizer.decide(principal, Operation.GET, asked_key, Circumstances())
                 assert not decision.allowed
 
     def test_a_decision_takes_no_time_to_speak_of(self, authorizer: Authorizer) -> None:
@@ -96,7 +96,7 @@ class AuthorizerConformance:
     ) -> None:
         principal = Principal(subject=subject, kind=kind, groups=groups)
         asked_key = key(owner, KeyState.ACTIVE, name=name, tags=tags)
-        require_sound(authorizer.decide(principal, operation, asked_key, None))
+        require_sound(authorizer.decide(principal, operation, asked_key, Circumstances()))
 
 
 def require_sound(decision: Decision) -> None:
@@ -110,8 +110,8 @@ def require_sound(decision: Decision) -> None:
 
 def questions() -> Iterator[Question]:
     """Yield principals of every kind × every operation × no key, one's own and another's in
-    every state × a request or none."""
-    yield from itertools.product(principals(), Operation, keys(), (None, object()))
+    every state × circumstances."""
+    yield from itertools.product(principals(), Operation, keys(), circumstances())
 
 
 def principals() -> list[Principal]:
@@ -119,6 +119,18 @@ def principals() -> list[Principal]:
     return [
         Principal(subject="alice", kind=kind, groups=some)
         for kind, some in itertools.product(PrincipalKind, groups)
+    ]
+
+
+def circumstances() -> list[Circumstances]:
+    return [
+        Circumstances(),
+        Circumstances(
+            at=1_800_000_000.5,
+            source_ip="192.0.2.7",
+            contexts=({"tenant": "acme"}, {}),
+            belongs_to="alice",
+        ),
     ]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from aegis_kernel import Authorizer, Decision, Key, Operation, Page, Principal, Query
+from aegis_kernel import Authorizer, Circumstances, Decision, Key, Operation, Page, Principal, Query
 from aegis_kernel.domain.spec import Algorithm, KeySpec
 from aegis_kernel.engine import operations as op
 from aegis_kernel.engine.kernel import Kernel
@@ -38,7 +38,11 @@ class OneByOne(Authorizer):
     """Says of no owner in advance what may be read: every key has to be asked for."""
 
     def decide(
-        self, principal: Principal, operation: Operation, key: Key | None, request: object
+        self,
+        principal: Principal,
+        operation: Operation,
+        key: Key | None,
+        circumstances: Circumstances,
     ) -> Decision:
         return Decision(key is None or key.owner == principal.subject, "its owner, or not")
 
@@ -73,7 +77,7 @@ async def test_an_admins_list_is_of_every_owner(kernel: Kernel) -> None:
 async def test_a_list_that_finds_nothing_to_show_stops_and_hands_out_a_cursor(
     kernel: Kernel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kernel.pipeline._bench, "_authorizer", OneByOne())
+    monkeypatch.setattr(kernel.pipeline._bench.authority, "_authorizer", OneByOne())
     monkeypatch.setattr(reads, "MAX_LIMIT", 4)
     journal = Journal(kernel, monkeypatch)
     names, lists, cursor = [], 0, None
@@ -90,7 +94,7 @@ async def test_a_list_that_finds_nothing_to_show_stops_and_hands_out_a_cursor(
 async def test_pages_of_every_size_leave_out_nothing(
     kernel: Kernel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kernel.pipeline._bench, "_authorizer", OneByOne())
+    monkeypatch.setattr(kernel.pipeline._bench.authority, "_authorizer", OneByOne())
     monkeypatch.setattr(reads, "MAX_LIMIT", 7)
     for limit in (1, 2, 3, 5, 37, 500):
         names, cursor = [], None

@@ -46,7 +46,7 @@ async def _permit_leaving(
     """Return what the commit expects of the key that loses the alias. No state of it forbids that."""
     old = await bench.streams.view(key_id, fresh=True)
     if old.key is not None:
-        bench.authorize(caller.principal, Operation.SET_ALIAS, old.key, request)
+        bench.authorize(caller, Operation.SET_ALIAS, old.key, request)
     return key_stream(key_id), old.sequence
 
 
@@ -71,7 +71,7 @@ async def _list(bench: Bench, caller: Caller, key: Key | None, request: ListAlia
             break
         rows, after = await bench.aliases.page(after, request.limit - len(shown))
         for name, view in rows:
-            if view.key is not None and bench.may_read(caller.principal, view.key):
+            if view.key is not None and bench.authority.may_read(caller, view.key):
                 shown.append(NamedKey(name, view.key.id))
     return Effect(answer=AliasList(tuple(shown), None if after is None else str(after)))
 

@@ -15,6 +15,7 @@ from aegis_kernel.domain.key import Key, KeyId
 from aegis_kernel.domain.lifecycle import Operation
 from aegis_kernel.domain.principal import Principal
 from aegis_kernel.engine.operations.messages import KeyAnswer, KeyDetails
+from aegis_kernel.engine.standing import Standing
 from aegis_kernel.spi.journal import Append, DeleteMaterial, PutMaterial
 
 if TYPE_CHECKING:
@@ -25,12 +26,16 @@ Answer = TypeVar("Answer")
 
 
 class Caller(msgspec.Struct, frozen=True, gc=False):
-    """Who asks, and by which request. `headers` may hold a traceparent."""
+    """Who asks, and by which request. `headers` may hold a traceparent.
+
+    Without a `standing`, the principal's own rights count.
+    """
 
     principal: Principal
     request_id: str | None = None
     source_ip: str | None = None
     headers: Any = None
+    standing: Standing | None = None
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -54,12 +54,12 @@ async def _get_public_key(
 
 async def _list(bench: Bench, caller: Caller, key: Key | None, request: ListKeys) -> Effect:
     shown: list[Key] = []
-    query = _query(request, bench.readable_owner(caller.principal))
+    query = _query(request, bench.authority.readable_owner(caller))
     for _ in range(MAX_PAGES):
         page = await bench.journal.find(query)
         for number, found in enumerate(page.items, 1):
             found_key = decode_snapshot(found.stored.snapshot)
-            if bench.may_read(caller.principal, found_key):
+            if bench.authority.may_read(caller, found_key):
                 shown.append(found_key)
             if len(shown) == request.limit:
                 more = page.more or number < len(page.items)

@@ -10,6 +10,7 @@ from aegis_authz_basic import BasicAuthorizer, Plugin
 from aegis_kernel import (
     Algorithm,
     Authorizer,
+    Circumstances,
     Key,
     KeyId,
     KeySpec,
@@ -49,7 +50,7 @@ def key_of(owner: str, state: KeyState = KeyState.ACTIVE) -> Key:
 
 
 def allows(who: Principal, operation: Operation, key: Key | None) -> bool:
-    return BasicAuthorizer().decide(who, operation, key, None).allowed
+    return BasicAuthorizer().decide(who, operation, key, Circumstances()).allowed
 
 
 @pytest.mark.parametrize("kind", AUTHENTICATED)
@@ -102,7 +103,7 @@ def test_being_called_admins_is_not_being_in_the_group() -> None:
 
 def test_the_reason_of_a_refusal_names_nobody() -> None:
     decisions = [
-        BasicAuthorizer().decide(principal("subject-bob"), operation, key, None)
+        BasicAuthorizer().decide(principal("subject-bob"), operation, key, Circumstances())
         for operation, key in itertools.product(Operation, (None, key_of("subject-alice")))
     ]
     refusals = {decision.reason for decision in decisions if not decision.allowed}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import aegis_kernel
 from aegis_kernel import (
     Authorizer,
+    Circumstances,
     Decision,
     Key,
     Operation,
@@ -51,7 +52,11 @@ class BasicAuthorizer(Authorizer):
         """Nothing is held."""
 
     def decide(
-        self, principal: Principal, operation: Operation, key: Key | None, request: object
+        self,
+        principal: Principal,
+        operation: Operation,
+        key: Key | None,
+        circumstances: Circumstances,
     ) -> Decision:
         if principal.kind is PrincipalKind.UNKNOWN:
             return UNAUTHENTICATED
