@@ -30,7 +30,7 @@ from aegis_kernel.domain.errors import (
     UnavailableError,
 )
 from aegis_kernel.domain.key import Key, KeyId, KeyVersion
-from aegis_kernel.domain.lifecycle import KeyState, Operation, Usage
+from aegis_kernel.domain.lifecycle import LAW, PROCESS, PROTECT, KeyState, Operation, Usage
 from aegis_kernel.domain.principal import Principal, PrincipalKind, is_subject
 from aegis_kernel.domain.secret import Secret
 from aegis_kernel.domain.signature import MessageType, SignatureFormat, require_form
@@ -97,8 +97,11 @@ __all__ = [
     "CONTEXT_MISMATCH",
     "HEADER_BYTES",
     "HEALTHY",
+    "LAW",
     "NOT_AUTHENTIC",
     "OUTCOMES",
+    "PROCESS",
+    "PROTECT",
     "SPI_VERSION",
     "SUCCESS",
     "AegisError",

@@ -42,6 +42,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "hypothesis": ("aegis_kernel.testing",),
     # Roots of trust compute; the kernel only spells the public keys of all of them.
     "cryptography": ("aegis_rot_inmemory", "aegis_kernel.engine.public_keys"),
+    "cedarpy": ("aegis_authz_cedar",),
     "jwt": ("aegis_auth_hmac",),
     "psycopg": ("aegis_journal_postgres",),
     "prometheus_client": ("aegis_telemetry_prometheus",),
