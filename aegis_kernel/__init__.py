@@ -80,6 +80,14 @@ from aegis_kernel.spi.journal import (
     Stored,
 )
 from aegis_kernel.spi.journal_backup import JournalBackup
+from aegis_kernel.spi.policy import (
+    Foreseen,
+    PolicyKeeper,
+    PolicyNote,
+    PolicyReader,
+    PolicySet,
+    Question,
+)
 from aegis_kernel.spi.provider import HEALTHY, Health, Provider, Status
 from aegis_kernel.spi.root_of_trust import (
     Binding,
@@ -132,6 +140,7 @@ __all__ = [
     "Env",
     "Executor",
     "Exposition",
+    "Foreseen",
     "Found",
     "Header",
     "Headers",
@@ -171,12 +180,17 @@ __all__ = [
     "PluginContext",
     "PluginContractError",
     "PluginLoadError",
+    "PolicyKeeper",
+    "PolicyNote",
+    "PolicyReader",
+    "PolicySet",
     "Principal",
     "PrincipalKind",
     "Provider",
     "PublicImport",
     "PutMaterial",
     "Query",
+    "Question",
     "Record",
     "ReplaceMaterial",
     "RootOfTrust",

@@ -1,4 +1,4 @@
-"""`aegis-server`: serve (default), plugins, check, token mint, master, backup."""
+"""`aegis-server`: serve (default), plugins, check, token mint, master, backup, policy."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from aegis_kernel.commands import backup, master
+from aegis_kernel.commands import backup, master, policy
 from aegis_kernel.domain.errors import BootError
 from aegis_kernel.engine.clock import SystemClock
 from aegis_kernel.engine.kernel import Kernel
@@ -81,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     mint.set_defaults(verb=_mint)
     master.add_verbs(verbs, _settings)
     backup.add_verbs(verbs, _settings)
+    policy.add_verbs(verbs, _settings)
     return parser
 
 

@@ -27,6 +27,7 @@ MODULES = (
     "audit_sink",
     "authenticator",
     "authorizer",
+    "policy",
     "telemetry",
 )
 

@@ -29,6 +29,7 @@ _RENAMED: Mapping[Operation, str] = {
     Operation.ROTATE_MASTER: "MasterRotated",
     Operation.BACK_UP: "BackupCreated",
     Operation.RESTORE: "BackupRestored",
+    Operation.ACTIVATE_POLICY: "PolicyActivated",
     Operation.UPDATE: "KeyUpdated",
     Operation.ANNOUNCE_ROTATION: "RotationDue",
 }

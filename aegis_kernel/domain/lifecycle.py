@@ -65,6 +65,7 @@ class Operation(StrEnum):
     ROTATE_MASTER = "RotateMaster"
     BACK_UP = "BackUp"
     RESTORE = "Restore"
+    ACTIVATE_POLICY = "ActivatePolicy"
     ENCAPSULATE = "Encapsulate"
     DECAPSULATE = "Decapsulate"
     AUTHENTICATE = "Authenticate"
@@ -170,6 +171,7 @@ LAW: Mapping[Operation, Rule] = MappingProxyType(
         Operation.ROTATE_MASTER: Rule("rotate the master key of", frozenset()),
         Operation.BACK_UP: Rule("back up", frozenset()),
         Operation.RESTORE: Rule("restore", frozenset()),
+        Operation.ACTIVATE_POLICY: Rule("activate the policies of", frozenset()),
         Operation.LIST_ALIASES: Rule("list the aliases of", frozenset()),
         Operation.AUTHENTICATE: Rule("authenticate", frozenset()),
         # import

@@ -15,6 +15,8 @@ from aegis_kernel.domain.lifecycle import LAW, Operation
 from aegis_kernel.domain.principal import SYSTEM_SUBJECT
 from aegis_kernel.engine.job import Job
 from aegis_kernel.engine.operations.declaration import Caller
+from aegis_kernel.engine.policies import STREAM as POLICY
+from aegis_kernel.engine.policies import Policies
 from aegis_kernel.engine.standing import Standing
 from aegis_kernel.engine.streams import View
 from aegis_kernel.spi.authorizer import Authorizer, Circumstances, Decision
@@ -36,13 +38,21 @@ _BY_KERNEL = Permission("the kernel itself")
 class Authority:
     """Owned by the kernel. The pipeline asks it in step 3, for every key that a request names."""
 
-    def __init__(self, authorizer: Authorizer, clock: Clock) -> None:
+    def __init__(self, authorizer: Authorizer, clock: Clock, policies: Policies) -> None:
         self._authorizer = authorizer
         self._clock = clock
+        self._policies = policies
 
     async def stand(self, job: Job) -> Job:
-        """Return the job with its caller's standing, read anew at every try where it has streams."""
-        return job
+        """Return the job with its caller's standing, read anew at every try where it has streams.
+
+        Raises UnavailableError where other policies than the ones here are the active ones.
+        """
+        if self._policies.is_free or job.declaration.by_kernel:
+            return job
+        if not job.declaration.recorded:
+            await self._policies.look_anew()
+        return standing_as(job, Standing(_principal(job.caller), self._policies.expected()))
 
     async def permit(self, job: Job, view: View) -> Permission:
         """Return why `job` is allowed. Raises KeyNotFoundError or PermissionDeniedError."""
@@ -69,6 +79,8 @@ class Authority:
 
     async def forget(self, stream: str) -> None:
         """Drop what is known of `stream`, which has moved."""
+        if stream == POLICY:
+            await self._policies.refresh()
 
     def _permit(self, job: Job, key_id: KeyId | Alias | None, key: Key | None) -> Permission:
         by_kernel = job.declaration.by_kernel

@@ -28,6 +28,7 @@ from aegis_kernel.engine.masters import Masters
 from aegis_kernel.engine.observers import Observers
 from aegis_kernel.engine.opened import OpenedKeys
 from aegis_kernel.engine.pipeline import Pipeline
+from aegis_kernel.engine.policies import Policies, build_policies, looked_after
 from aegis_kernel.engine.providers import Providers, ask_all
 from aegis_kernel.engine.pulse import Pulse
 from aegis_kernel.engine.records import Scribe
@@ -102,6 +103,7 @@ class Kernel:
     def is_ready(self) -> bool:
         """Whether requests should be sent here, as of the last look at the components."""
         is_open = self._committer.closed_because is None
+        is_open = is_open and self.policies.unready is None
         return self._serving and is_open and self._board.last.status is not Status.UNAVAILABLE
 
     async def health(self) -> HealthReport:
@@ -111,6 +113,10 @@ class Kernel:
     def expose_metrics(self, accept: str) -> Exposition | None:
         """Return the metrics page, or None if no telemetry has one."""
         return self._observers.expose(accept)
+
+    async def policies_at_hand(self) -> Policies:
+        """Return the policies of the chosen authorizer."""
+        return self.policies
 
     def overloaded(self) -> None:
         """Count a request that the wire refused unseen; it is no operation, and makes no record."""
@@ -132,7 +138,6 @@ class Kernel:
         self._faults = Faults(clock)
         self._observers = Observers(tuple(providers.telemetries.values()), clock, self._faults)
         self._faults.told = self._observers.plugin_failed
-        authorizer = guarded_authorizer(providers, self._faults)
         self._committer = Committer(journal, clock, self._committed)
         scribe = Scribe(clock)
         self._masters = Masters(journal, self._committer.commit, scribe, providers.roots)
@@ -142,7 +147,8 @@ class Kernel:
         self.backups = build_backups(
             self.settings, providers, clock, scribe, self._committer.commit
         )
-        authority = Authority(authorizer, clock)
+        self.policies = build_policies(providers, self._committer.commit, scribe)
+        authority = Authority(guarded_authorizer(providers, self._faults), clock, self.policies)
         streams = Streams(journal, settings.cache_keys)
         aliases = Aliases(journal, streams, settings.cache_keys)
         self.usage = UsageCounter(journal, self._committer, clock, settings.usage_seconds)
@@ -186,7 +192,7 @@ class Kernel:
         )
         self.usage.written = self.rotation.used
         self._delivery = self._build_delivery(providers)
-        self._board = HealthBoard(providers.components, self.version, clock)
+        self._board = HealthBoard(looked_after(providers, self.policies), self.version, clock)
 
     def _build_delivery(self, providers: Providers) -> Delivery:
         required = {
@@ -204,6 +210,7 @@ class Kernel:
         for component in self.providers.components:
             await open_component(component, self.settings.kernel.open_seconds)
         await self._masters.open()
+        await self.policies.open()
         self._delivery.start()
         self._tasks = [
             asyncio.create_task(self.sweep.run()),
@@ -211,6 +218,7 @@ class Kernel:
             asyncio.create_task(self.usage.run()),
             asyncio.create_task(self._strangers.run()),
             asyncio.create_task(Pulse(self._observers, self._clock).run()),
+            asyncio.create_task(self.policies.run()),
         ]
         if self.providers.journal.shared:
             self._tasks.append(asyncio.create_task(self._masters.run()))

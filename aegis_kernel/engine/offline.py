@@ -11,6 +11,7 @@ from aegis_kernel.engine.commit import Committer
 from aegis_kernel.engine.executor import BoundedExecutor
 from aegis_kernel.engine.master_rotation import MasterRotation
 from aegis_kernel.engine.masters import Masters
+from aegis_kernel.engine.policies import Policies, build_policies
 from aegis_kernel.engine.providers import Providers, ask_all
 from aegis_kernel.engine.records import Scribe
 from aegis_kernel.engine.settings import Settings
@@ -36,6 +37,8 @@ class OfflineKernel:
         scribe = Scribe(clock)
         self._masters = Masters(journal, self._committer.commit, scribe, roots)
         self.master_rotation = MasterRotation(journal, roots, self._masters, self._committer.commit)
+        self._policies = build_policies(self.providers, self._committer.commit, scribe)
+        self._has_authorizer = False
         self.backups = build_backups(
             settings, self.providers, clock, scribe, self._committer.commit
         )
@@ -59,7 +62,16 @@ class OfflineKernel:
         await self._committer.aclose()
         await self._close()
 
+    async def policies_at_hand(self) -> Policies:
+        """Return the policies; the authorizer is opened only here, as only they need it."""
+        if not self._has_authorizer:
+            self._has_authorizer = True
+            await self.providers.authorizer.open()
+        return self._policies
+
     async def _close(self) -> None:
+        if self._has_authorizer:
+            await self.providers.authorizer.aclose()
         await close_roots(self.providers)
         await self.providers.journal.aclose()
         self._executor.close()

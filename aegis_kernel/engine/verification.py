@@ -11,7 +11,7 @@ from aegis_kernel.domain.errors import AegisError, BootError
 from aegis_kernel.domain.events import Event, replay
 from aegis_kernel.domain.key import Key
 from aegis_kernel.domain.lifecycle import KeyState
-from aegis_kernel.engine import masters
+from aegis_kernel.engine import masters, policies
 from aegis_kernel.engine.backup_file import Header
 from aegis_kernel.engine.master_rotation import keepers_of
 from aegis_kernel.engine.material_rows import BoundRow, material_pages
@@ -147,7 +147,8 @@ class Verification:
 
 def _replays_to(stored: Stored, events: Sequence[bytes]) -> bool:
     """Return whether the snapshot is the fold of the events. Raises LookupError for a new family."""
-    return _FOLDS[stored.stream.partition("/")[0]](stored.snapshot, events)
+    fold = _FOLDS.get(stored.stream) or _FOLDS[stored.stream.partition("/")[0]]
+    return fold(stored.snapshot, events)
 
 
 def _is_key(snapshot: bytes, events: Sequence[bytes]) -> bool:
@@ -167,8 +168,12 @@ def _is_usage(snapshot: bytes, events: Sequence[bytes]) -> bool:
     return counts == msgspec.json.decode(snapshot, type=Counts)
 
 
-def _is_system(snapshot: bytes, events: Sequence[bytes]) -> bool:
-    # Streams of the system hold their whole state in each event.
+# Streams of the system hold their whole state in each event.
+def _is_policy(snapshot: bytes, events: Sequence[bytes]) -> bool:
+    return policies.decode(events[-1]) == policies.decode(snapshot)
+
+
+def _is_master(snapshot: bytes, events: Sequence[bytes]) -> bool:
     return masters.decode(events[-1]) == masters.decode(snapshot)
 
 
@@ -176,5 +181,6 @@ _FOLDS: Mapping[str, Callable[[bytes, Sequence[bytes]], bool]] = {
     "key": _is_key,
     "alias": _is_alias,
     "usage": _is_usage,
-    "system": _is_system,
+    masters.STREAM: _is_master,
+    policies.STREAM: _is_policy,
 }

@@ -63,7 +63,9 @@ async def _livez(kernel: Kernel, scope: Any) -> Answer:
 async def _readyz(kernel: Kernel, scope: Any) -> Answer:
     await kernel.health()
     if not kernel.is_ready:
-        raise UnavailableError("Not ready; /healthz says what is missing")
+        raise UnavailableError(
+            kernel.policies.unready or "Not ready; /healthz says what is missing"
+        )
     return json_answer(200, msgspec.json.encode(ProbeView(Status.OK)))
 
 

@@ -68,6 +68,7 @@ KEYLESS = {
     Operation.ROTATE_MASTER,
     Operation.BACK_UP,
     Operation.RESTORE,
+    Operation.ACTIVATE_POLICY,
 }
 
 

@@ -30,6 +30,7 @@ MANAGEMENT = {
     Operation.ROTATE_MASTER,
     Operation.BACK_UP,
     Operation.RESTORE,
+    Operation.ACTIVATE_POLICY,
     Operation.UPDATE,
     Operation.COMPROMISE_VERSION,
     Operation.LIST_VERSIONS,

@@ -6,6 +6,7 @@ import logging
 from pathlib import Path
 
 from aegis_authz_cedar.decider import Decider
+from aegis_authz_cedar.foresight import ReadPolicies
 from aegis_authz_cedar.policies import Policies, load
 from aegis_authz_cedar.settings import CedarSettings
 from aegis_authz_cedar.source import EXAMPLE, Signature, read_source, signature
@@ -91,6 +92,10 @@ class CedarAuthorizer(Authorizer):
         """Decide by what `look_again` has found, from now on."""
         if self._next is not None:
             self._decider, self._next = Decider(self._next, self._capacity), None
+
+    async def read(self, path: Path | None) -> ReadPolicies:
+        """Return the policies at `path`, by default the configured ones; they do not decide."""
+        return ReadPolicies(await self._executor.run(_load, path or self._required_path()))
 
     async def _consider(self) -> None:
         self._next = None

@@ -101,17 +101,20 @@ class Decider:
             self.policies.handle,
             entities_for(principal, operation, key, contexts),
         )
-        decisions = [self._said(answer) for answer in answers]
+        decisions = [self.said(answer.allowed, answer.diagnostics) for answer in answers]
         denials = [decision for decision in decisions if not decision.allowed]
         # A denial that is final is the worst; among equals, the one that sorts first is the answer.
         return min(denials or decisions, key=lambda each: (not each.final, each.reason))
 
-    def _said(self, answer: cedarpy.AuthzResult) -> Decision:
-        if answer.diagnostics.errors:
+    def said(
+        self, is_allowed: bool, why: cedarpy.Diagnostics | cedarpy.PartialDiagnostics
+    ) -> Decision:
+        """Return the decision that Cedar's answer comes to."""
+        if why.errors:
             # Cedar passes over a policy that fails, a forbid too.
             return Decision(False, "a policy cannot be evaluated", final=True)
-        names = sorted(self.policies.named[each].name for each in answer.diagnostics.reasons)
-        if answer.allowed:
+        names = sorted(self.policies.named[each].name for each in why.reasons)
+        if is_allowed:
             return Decision(True, f"permitted by policy {names[0]}")
         if not names:
             return _NO_PERMIT

@@ -12,25 +12,17 @@ import cedarpy
 from aegis_authz_cedar.needs import Needs, literals, needs_of
 from aegis_authz_cedar.schema import schema_text
 from aegis_authz_cedar.source import Chunk, Source
-from aegis_kernel import BootError
+from aegis_kernel import BootError, PolicyNote
 
 MOST_ID = 128
 _MOST_MISTAKES = 20
-
-
-class Policy(NamedTuple):
-    """One policy: what a decision calls it, "permit" or "forbid", and where it stands."""
-
-    name: str
-    effect: str
-    place: str
 
 
 class Policies(NamedTuple):
     """What decides. `named` is {Cedar's own id: policy}; `groups` are those that policies name."""
 
     handle: cedarpy.PolicySet
-    named: dict[str, Policy]
+    named: dict[str, PolicyNote]
     needs: Needs
     groups: frozenset[str]
     warnings: tuple[str, ...]
@@ -94,14 +86,16 @@ def _unfit(source: Source, parsed: dict[str, dict[str, object]], count: int) -> 
             yield f"{place}: its @id must be 1 to {MOST_ID} printable characters"
 
 
-def _named(chunks: tuple[Chunk, ...], parsed: dict[str, object]) -> Iterator[tuple[str, Policy]]:
+def _named(
+    chunks: tuple[Chunk, ...], parsed: dict[str, object]
+) -> Iterator[tuple[str, PolicyNote]]:
     for policy_id, policy in parsed.items():
         chunk = _chunk_of(chunks, policy_id)
         effect = policy["effect"] if isinstance(policy, dict) else ""
-        yield policy_id, Policy(_annotated(policy) or policy_id, str(effect), chunk.place)
+        yield policy_id, PolicyNote(_annotated(policy) or policy_id, str(effect), chunk.place)
 
 
-def _warnings(named: dict[str, Policy], parsed: dict[str, object]) -> Iterator[str]:
+def _warnings(named: dict[str, PolicyNote], parsed: dict[str, object]) -> Iterator[str]:
     counts = Counter(policy.name for policy in named.values())
     for policy_id, policy in named.items():
         if _annotated(parsed[policy_id]) is None:

@@ -40,6 +40,16 @@ def requests_for(
     ]
 
 
+def partial_request_for(
+    principal: Principal, operation: Operation, key: Key | None, circumstances: Circumstances
+) -> dict[str, Any]:
+    """Return the request with an encryption context that nobody knows."""
+    (request,) = requests_for(principal, operation, key, circumstances, ({},))
+    context = {**request["context"], "encryptionContextKeys": _extension("unknown", "keys")}
+    named = {name: _surface(**request[name]) for name in ("principal", "action", "resource")}
+    return {**named, "context": context}
+
+
 def entities_for(
     principal: Principal,
     operation: Operation,
@@ -120,6 +130,11 @@ def _address(source_ip: str | None) -> str | None:
         return None
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
     return str(mapped or address)
+
+
+def _surface(type: str, id: str) -> str:  # noqa: A002 - Cedar's own words
+    escaped = id.replace("\\", "\\\\").replace('"', '\\"')
+    return f'{type}::"{escaped}"'
 
 
 def _entity(kind: str, name: str) -> dict[str, Any]:
