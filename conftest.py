@@ -17,7 +17,7 @@ from tests.support.postgres import PostgresServer
 
 pytest_plugins = ["tests.faults.report"]
 
-PROGRAMS = {"browser": "chromium", "promtool": "promtool", "strace": "strace"}
+PROGRAMS = {"browser": "chromium", "node": "npm", "promtool": "promtool", "strace": "strace"}
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -43,7 +43,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     # Roots of trust compute; the kernel only spells the public keys of all of them.
     "cryptography": ("aegis_rot_inmemory", "aegis_kernel.engine.public_keys"),
     "cedarpy": ("aegis_authz_cedar",),
-    "jwt": ("aegis_auth_hmac",),
+    "jwt": ("aegis_auth_hmac", "aegis_auth_oidc"),
     "psycopg": ("aegis_journal_postgres",),
     "prometheus_client": ("aegis_telemetry_prometheus",),
     "opentelemetry": ("aegis_telemetry_otel",),
