@@ -16,9 +16,10 @@ from aegis_kernel.domain import events
 from aegis_kernel.domain.errors import BootError, InternalError
 from aegis_kernel.domain.key import Key, KeyId
 from aegis_kernel.domain.lifecycle import KeyState, Operation
+from aegis_kernel.engine import policies
 from aegis_kernel.engine.records import Scribe
 from aegis_kernel.engine.streams import View, append, decode_snapshot
-from aegis_kernel.spi.journal import Conflict, DeleteMaterial, Entry, Journal, Query
+from aegis_kernel.spi.journal import Append, Conflict, DeleteMaterial, Entry, Journal, Query
 
 _PAGE_KEYS = 200
 
@@ -35,7 +36,7 @@ _OPERATIONS: Mapping[type[events.Event], Operation] = {
 class Reapplied(msgspec.Struct, frozen=True, rename="camel"):
     """One thing that was done again."""
 
-    key_id: KeyId
+    key_id: KeyId | None
     operation: Operation
 
 
@@ -53,7 +54,7 @@ async def reapply(
     restored: Journal, newer: Journal, scribe: Scribe, now: datetime
 ) -> tuple[Reapplied, ...]:
     """Do again to `restored` what `newer` says happened since; return what that was."""
-    done: list[Reapplied] = []
+    done = await _reapply_policies(restored, newer, scribe)
     after, more = 0, True
     while more:
         page = await newer.find(Query(prefix="key/", after=after, limit=_PAGE_KEYS))
@@ -96,6 +97,25 @@ def _compromises(then: Key, now: Key, at: datetime) -> Iterator[events.Event]:
                 version=later.number,
                 reason=later.reason or "unknown",
             )
+
+
+async def _reapply_policies(restored: Journal, newer: Journal, scribe: Scribe) -> list[Reapplied]:
+    """Make the policies active that are so in `newer`: those they superseded must not come back."""
+    then, now = await restored.load(policies.STREAM), await newer.load(policies.STREAM)
+    known = then.sequence if then is not None else 0
+    if now is None or now.sequence <= known:
+        return []
+    events = tuple(await newer.history(policies.STREAM))[known:]
+    said = f"{policies.decode(now.snapshot).digest}; reapplied on restore"
+    entry = Entry(
+        expects={policies.STREAM: known},
+        appends=(Append(stream=policies.STREAM, events=events, snapshot=now.snapshot),),
+        records=(scribe.own(Operation.ACTIVATE_POLICY, said),),
+    )
+    (verdict,) = await restored.commit([entry])
+    if isinstance(verdict, Conflict):
+        raise InternalError("The copy being restored has changed")
+    return [Reapplied(None, Operation.ACTIVATE_POLICY)]
 
 
 async def _last(journal: Journal, head: int) -> list[bytes]:

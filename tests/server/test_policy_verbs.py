@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import httpx
 
@@ -113,6 +114,43 @@ def test_activate_works_with_no_server_running(tmp_path: Path) -> None:
     with running(data) as server:
         assert httpx.get(f"{server.url}/readyz").status_code == 200
         assert server.terminate() == 0
+
+
+def test_replay_says_what_would_differ_whether_a_server_runs_or_not(tmp_path: Path) -> None:
+    data, candidate = tmp_path / "data", tmp_path / "candidate.cedar"
+    environment = settings(tmp_path, OPEN)
+    candidate.write_text(
+        OPEN + '@id("no") forbid (principal, action == Action::"Activate", resource);'
+    )
+    with running(data, **environment) as server:
+        spec = {"name": "demo", "algorithm": "AES", "sizeBits": 256}
+        bob = {"X-Aegis-User": "bob"}
+        made = httpx.post(f"{server.url}/v1/keys", json={"spec": spec}, headers=bob).json()
+        httpx.post(f"{server.url}/v1/keys/{made['id']}/activate", headers=bob)
+        arguments = ("replay", str(candidate), "--days", "1", "--groups", "bob=admins")
+        said = policy(*arguments, data_dir=data, **environment)
+        assert server.terminate() == 0
+    assert (said["records"], said["same"], said["unknown"]) == (2, 1, {})
+    assert said["changes"] == [
+        {
+            "change": "was allowed, would be denied",
+            "principal": "Human:bob",
+            "operation": "Activate",
+            "keyId": made["id"],
+            "reason": "forbidden by policy no",
+            "count": 1,
+        }
+    ]
+    assert any("groups" in note for note in said["notes"])
+    assert policy(*arguments, data_dir=data, **environment) == {**said, "since": ANY}
+
+
+def test_replay_refuses_what_makes_no_sense(tmp_path: Path) -> None:
+    environment = {**settings(tmp_path, OPEN), "AEGIS_DATA_DIR": str(tmp_path / "data")}
+    for arguments, word in ((["--days", "0"], "--days"), (["--groups", "bob"], "subject=group")):
+        done = aegis_server("policy", "replay", *arguments, **environment)
+        assert done.returncode in (1, 2)
+        assert word in done.stderr
 
 
 def _wait_until(condition: Any, seconds: float = 15.0) -> None:

@@ -42,7 +42,7 @@ class Decider:
             seen = None if key is None else key.owner if self._needs.owner else ""
             asked: Hashable = (principal, operation, seen)
         else:
-            asked = (principal, operation, self._seen(key, circumstances))
+            asked = (principal, operation, self.seen(key, circumstances))
         decision = self._decisions.get(asked)
         if decision is None:
             decision = self._ask(principal, operation, key, circumstances)
@@ -54,7 +54,8 @@ class Decider:
             del self._decisions[next(iter(self._decisions))]
         self._decisions[asked] = decision
 
-    def _seen(self, key: Key | None, circumstances: Circumstances) -> Hashable:
+    def seen(self, key: Key | None, circumstances: Circumstances) -> Hashable:
+        """Return all that the policies can depend on, beside who asks and for what."""
         needs, at = self._needs, circumstances.at
         return (
             None if key is None else self._seen_of(key),

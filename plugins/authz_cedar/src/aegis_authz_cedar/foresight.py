@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 
 import cedarpy
 from msgspec.structs import replace
@@ -14,7 +14,7 @@ from aegis_authz_cedar.questions import entities_for, partial_request_for
 from aegis_kernel import Decision, Foreseen, PolicyNote, PolicySet, Principal, Question
 
 # Of so many groups every combination is tried; of more, none, each alone, and all together.
-_MOST_COMBINED = 6
+_MOST_COMBINED = 4
 _KEPT = 20_000
 
 
@@ -24,6 +24,7 @@ class ReadPolicies(PolicySet):
     def __init__(self, policies: Policies) -> None:
         self._policies = policies
         self._decider = Decider(policies, _KEPT)
+        self._partial: dict[Hashable, Decision | None] = {}
         self._memberships = tuple(_memberships(sorted(policies.groups)))
 
     @property
@@ -42,16 +43,15 @@ class ReadPolicies(PolicySet):
         """Return the decision if it is the same whatever the groups and the contexts were."""
         principal = question.principal
         memberships = (principal.groups,) if question.knows_groups else self._memberships
-        found = [
-            self._with_groups(question, replace(principal, groups=groups)) for groups in memberships
-        ]
-        for each in found:
-            if each is None:
+        first: Decision | None = None
+        for groups in memberships:
+            decision = self._with_groups(question, replace(principal, groups=groups))
+            if decision is None:
                 return Foreseen(None, "encryption context")
-        decisions = [each for each in found if each is not None]
-        if len({each.allowed for each in decisions}) > 1:
-            return Foreseen(None, "groups")
-        return Foreseen(decisions[0])
+            if first is not None and decision.allowed is not first.allowed:
+                return Foreseen(None, "groups")
+            first = first or decision
+        return Foreseen(first)
 
     def _with_groups(self, question: Question, principal: Principal) -> Decision | None:
         needs = self._policies.needs
@@ -59,12 +59,20 @@ class ReadPolicies(PolicySet):
             return self._decider.decide(
                 principal, question.operation, question.key, question.circumstances
             )
+        seen = self._decider.seen(question.key, question.circumstances)
+        asked = (principal, question.operation, seen)
+        if asked not in self._partial:
+            if len(self._partial) >= _KEPT:
+                del self._partial[next(iter(self._partial))]
+            self._partial[asked] = self._without_contexts(question, principal)
+        return self._partial[asked]
+
+    def _without_contexts(self, question: Question, principal: Principal) -> Decision | None:
+        operation, key = question.operation, question.key
         answer = cedarpy.is_authorized_partial(
-            partial_request_for(
-                principal, question.operation, question.key, question.circumstances
-            ),
+            partial_request_for(principal, operation, key, question.circumstances),
             self._policies.handle,
-            entities_for(principal, question.operation, question.key, ()),
+            entities_for(principal, operation, key, ()),
         )
         if answer.decision is cedarpy.Decision.NoDecision:
             return None
