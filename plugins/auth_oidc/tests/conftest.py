@@ -17,6 +17,8 @@ from typing import Any
 
 import pytest
 
+from .place import Place, place
+
 HERE = Path(__file__).parent / "issuers"
 
 
@@ -62,6 +64,13 @@ class RealIssuer:
     def _listen(self) -> None:
         assert self._process.stderr is not None
         self._said.extend(self._process.stderr)
+
+
+@pytest.fixture(scope="module")
+def here() -> Iterator[Place]:
+    """A small issuer of our own, which answers as it should."""
+    with place() as here:
+        yield here
 
 
 @pytest.fixture(scope="session")

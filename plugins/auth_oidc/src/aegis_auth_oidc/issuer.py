@@ -155,7 +155,7 @@ class Issuer:
         self._good_until = self._clock.monotonic() + self._stale_seconds
 
     def _unavailable(self) -> UnavailableError:
-        seconds = max(1, round(self._asks_again_at - self._clock.monotonic()))
+        seconds = round(max(1.0, self._asks_again_at - self._clock.monotonic()))
         return UnavailableError(
             "Credentials cannot be checked at the moment",
             reason="the issuer's keys cannot be read",
