@@ -9,7 +9,7 @@ import asyncio
 import json
 import statistics
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -51,6 +51,11 @@ class Line(asyncio.Protocol):
             self._heard = b""
             self._done.set_result((fields, int(first.split()[1])))
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether the server has closed it: it keeps no idle connection for ever."""
+        return bool(self._transport.is_closing())
+
     def connection_lost(self, exc: Exception | None) -> None:
         if self._done is not None and not self._done.done():
             self._done.set_exception(ConnectionResetError())
@@ -67,7 +72,8 @@ class Line(asyncio.Protocol):
 class Crowd:
     """A number of connections, as the pools of all clients together; a request waits for a free one."""
 
-    def __init__(self, lines: Sequence[Line]) -> None:
+    def __init__(self, lines: list[Line], connect: Callable[[], Awaitable[Line]]) -> None:
+        self._connect = connect
         self._idle: asyncio.LifoQueue[Line] = asyncio.LifoQueue()
         for line in lines:
             self._idle.put_nowait(line)
@@ -78,6 +84,8 @@ class Crowd:
         try:
             async with asyncio.timeout(_HUNG_SECONDS):
                 line = await self._idle.get()
+                if line.is_lost:
+                    line = await self._connect()
                 fields, status = await line.ask(request)
         except (OSError, TimeoutError):
             return Answer(0, time.monotonic() - due)
@@ -90,11 +98,14 @@ class Crowd:
 async def crowd(url: str, connections: int) -> AsyncIterator[Crowd]:
     """Clients of this server, all gone at the end."""
     where, loop, lines = urlsplit(url), asyncio.get_running_loop(), list[Line]()
+
+    async def connect() -> Line:
+        _, line = await loop.create_connection(Line, where.hostname, where.port)
+        lines.append(line)
+        return line
+
     try:
-        for _ in range(connections):
-            _, line = await loop.create_connection(Line, where.hostname, where.port)
-            lines.append(line)
-        yield Crowd(lines)
+        yield Crowd([await connect() for _ in range(connections)], connect)
     finally:
         for line in lines:
             line.close()

@@ -151,6 +151,18 @@ async def test_closing_does_not_wait_for_a_reader_that_sleeps(sink: StdoutSink) 
         await stuck
 
 
+async def test_who_ends_in_the_middle_of_a_delivery_leaves_no_torn_line(
+    sink: StdoutSink, pipe: int
+) -> None:
+    """Another process, which shares the descriptor, goes on there."""
+    stuck = asyncio.create_task(sink.deliver(ledger(1, 1000)))
+    await asyncio.sleep(0.05)
+    await sink.aclose()
+    with pytest.raises(UnavailableError):
+        await stuck
+    assert os.read(pipe, 2**20).endswith(b"}\n")
+
+
 async def test_a_file_takes_the_lines_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     path = tmp_path / "out.ndjson"
     with path.open("w") as stdout:

@@ -78,8 +78,11 @@ class LineWriter:
             raise OSError(errno.ESHUTDOWN, "the server is stopping")
         if not _poll(self._descriptor, PATIENCE_SECONDS):
             raise OSError(errno.ETIMEDOUT, f"nothing was read for {PATIENCE_SECONDS:g} s")
-        # After poll, a pipe takes PIPE_BUF bytes without blocking.
-        return os.write(self._descriptor, rest[: select.PIPE_BUF])
+        # After poll, a pipe takes PIPE_BUF bytes without blocking, all of them or none. So whole lines
+        # go together where they can: whoever ends here tears none, and no other process's comes between.
+        most = rest[: select.PIPE_BUF]
+        whole = bytes(most).rfind(b"\n") + 1
+        return os.write(self._descriptor, most[:whole] if whole else most)
 
 
 def _poll(descriptor: int, seconds: float) -> int:
