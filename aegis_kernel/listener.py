@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import errno
-import os
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from functools import lru_cache, partial
-from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import (
@@ -20,7 +17,9 @@ from uvicorn.protocols.http.httptools_impl import (
     RequestResponseCycle,
 )
 
+from aegis_kernel.acceptor import Acceptor
 from aegis_kernel.domain.errors import BootError
+from aegis_kernel.sockets import bind, cannot_listen
 
 KEEP_ALIVE_SECONDS = 65
 HEAD_SECONDS = 10.0
@@ -38,16 +37,9 @@ Headers = tuple[tuple[bytes, bytes], ...]
 # Of these uvicorn makes more than a line.
 _OF_THE_SERVER = frozenset({b"connection", b"content-length", b"transfer-encoding"})
 
-_REMEDIES: Mapping[int, str] = MappingProxyType(
-    {
-        errno.EADDRINUSE: "stop what listens there, or set AEGIS_HTTP_PORT",
-        errno.EACCES: "set AEGIS_HTTP_PORT to one above 1023",
-    }
-)
-
 
 class Listener(uvicorn.Server):
-    """Serves `app` until told. `on_listening` is called with the port, once it is open."""
+    """Serves `app`, an edge, until told. `on_listening` is called with the port, once it is open."""
 
     def __init__(self, app: Any, host: str, port: int, on_listening: Callable[[int], None]) -> None:
         super().__init__(
@@ -70,6 +62,7 @@ class Listener(uvicorn.Server):
                 timeout_graceful_shutdown=FINISH_SECONDS,
             )
         )
+        self.shed = app.shed
         self._on_listening = on_listening
         self.is_draining = False
 
@@ -80,20 +73,15 @@ class Listener(uvicorn.Server):
 
     async def startup(self, sockets: Any = None) -> None:
         """Open the port, or listen at bound `sockets`. Raises BootError with what mends it."""
-        host, port = self.config.host, self.config.port
-        create = asyncio.get_running_loop().create_server
-        backlog = self.config.backlog
+        host, port, backlog = self.config.host, self.config.port, self.config.backlog
+        bound = sockets or bind(host, port)
         try:
-            if sockets:
-                self.servers = [
-                    await create(self._connection, sock=each, backlog=backlog) for each in sockets
-                ]
-            else:
-                self.servers = [await create(self._connection, host, port, backlog=backlog)]
+            self.acceptors = [Acceptor(each, self._connection, backlog) for each in bound]
         except OSError as error:
             raise BootError(cannot_listen(host, port, error)) from error
+        self.servers = cast("list[asyncio.Server]", self.acceptors)  # uvicorn closes them
         self.started = True
-        self._on_listening(self.servers[0].sockets[0].getsockname()[1])
+        self._on_listening(bound[0].getsockname()[1])
 
     def drain(self, seconds: float) -> None:
         """Serve on for `seconds`, closing each connection after its answer, then stop.
@@ -176,6 +164,17 @@ class Connection(HttpToolsProtocol):
         if self._listener.is_draining:
             self.cycle.keep_alive = False
 
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        # What waits behind another on this connection is not answered here: one answer would call for
+        # the next, as deep as the client likes.
+        if not self.pipeline and not cycle.waiting_for_100_continue:
+            refused = self._listener.shed(cycle.scope, len(self.tasks))
+            if refused is not None:
+                answer, request_id = refused
+                if write_whole(cycle, answer.status, answer.headers, request_id, answer.body):
+                    return
+        super()._start_asgi_task(cycle, app)
+
     def _is_serving(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete
 
@@ -219,14 +218,6 @@ def write_whole(
     cycle.message_event.set()
     cycle.on_response()
     return True
-
-
-def cannot_listen(host: str, port: int, error: OSError) -> str:
-    """Return why the port cannot be opened, and what mends it."""
-    number = error.errno or 0
-    reason = os.strerror(number) if number > 0 else error.strerror  # below 0: of the resolver
-    remedy = _REMEDIES.get(number, "set AEGIS_HTTP_HOST to an address of this machine")
-    return f"Cannot listen on {host}:{port} ({reason}): {remedy}"
 
 
 @lru_cache(maxsize=64)

@@ -19,9 +19,9 @@ from aegis_kernel.engine.providers import journal_is_shared
 from aegis_kernel.engine.settings import Settings
 from aegis_kernel.listener import Listener
 from aegis_kernel.rest.app import build_app
+from aegis_kernel.sockets import adopt
 from aegis_kernel.spi.context import Clock
 from aegis_kernel.workers.post import Post, Ready, outlive_no_supervisor, report_ready
-from aegis_kernel.workers.sockets import adopt
 
 # A thread that waits for the GIL gets it after this long; the default of 5 ms would be the
 # journal's writer waiting a whole commit's time for a busy event loop.

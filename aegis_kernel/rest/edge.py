@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from aegis_kernel.domain.errors import BadRequestError, UnavailableError, UnsupportedMediaTypeError
-from aegis_kernel.rest.answer import JSON, Headers
+from aegis_kernel.rest.answer import JSON, Answer, Headers
 from aegis_kernel.rest.body import BoundedBody, Deadline, too_large
 from aegis_kernel.rest.errors import answer_to
 from aegis_kernel.rest.request_ids import RequestIds
@@ -23,6 +23,8 @@ _is_host = re.compile(rb"(?:[\w.~!$&'()*+,;=%-]*|\[[\w.:%~-]+\])(?::\d*)?", re.A
 
 # The listener's extension of the scope that sends a whole answer; another server has none.
 WRITE_WHOLE = "aegis.write_whole"
+
+TOO_MANY = "Too many requests at once; try again in a moment"
 
 # How the paths end whose bodies may be larger.
 BATCH = "/batch"
@@ -55,6 +57,7 @@ class Edge:
         self._deadline = Deadline(limits.body_seconds)
         self._ids = RequestIds()
         self._in_flight = 0
+        self._refusal = answer_to(UnavailableError(TOO_MANY), "")
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer an HTTP request, always in one shape; other protocols are not spoken here."""
@@ -91,6 +94,23 @@ class Edge:
                 raise
             await answer_to(error, request_id)(scope, body, outgoing)
 
+    def shed(self, scope: Any, under_way: int) -> tuple[Answer, bytes] | None:
+        """Return the refusal of a request that has just begun, and its id; None to let it pass.
+
+        Refused here, it costs less than once it has a task. `under_way` are all others that
+        have begun. What may have more of a body than is read and thrown away is left to the task.
+        """
+        if under_way - self._deadline.waiting < self._limits.requests_at_work:
+            return None
+        headers = dict(scope["headers"])
+        declared = _declared_bytes(headers)
+        is_small = declared is not None and declared <= self._limits.drain_bytes
+        if not is_small or scope["method"] == "HEAD" or scope["path"] in PROBES:
+            return None
+        if self._overloaded is not None:
+            self._overloaded()
+        return self._refusal, self._ids.next().encode()
+
     def _is_full(self) -> bool:
         # Who still waits for a body costs no time: slow clients are counted apart.
         at_work = self._in_flight - self._deadline.waiting
@@ -106,7 +126,7 @@ class Edge:
         if path not in PROBES and self._is_full():
             if self._overloaded is not None:
                 self._overloaded()
-            raise UnavailableError("Too many requests at once; try again in a moment")
+            raise UnavailableError(TOO_MANY)
         host = headers.get(b"host")
         if host is not None and not _is_host(host):
             raise BadRequestError("The Host header is not a host and a port")

@@ -18,8 +18,8 @@ from pathlib import Path
 
 from aegis_kernel.commands.admin_socket import NAME, listen_for_operators
 from aegis_kernel.engine.settings import Settings
+from aegis_kernel.sockets import bind
 from aegis_kernel.workers.post import Post, Ready
-from aegis_kernel.workers.sockets import bind
 from aegis_kernel.workers.worker import Worker
 
 # A worker finishes its answers (12 s) and its sinks (5 s) after the drain; then it is ended.

@@ -19,11 +19,13 @@ LAYERS: Mapping[str, frozenset[str]] = {
     "engine": frozenset({"domain", "spi", "engine"}),
     "rest": frozenset({"domain", "spi", "engine", "rest"}),
     "testing": frozenset({"domain", "spi", "testing"}),
-    "listener": frozenset({"domain"}),
+    "acceptor": frozenset(),
+    "sockets": frozenset({"domain"}),
+    "listener": frozenset({"domain", "acceptor", "sockets"}),
     "commands": frozenset({"domain", "spi", "engine", "commands"}),
-    "workers": frozenset({"domain", "spi", "engine", "commands", "listener", "workers"}),
+    "workers": frozenset({"domain", "spi", "engine", "commands", "sockets", "workers"}),
     "serving": frozenset(
-        {"domain", "spi", "engine", "rest", "listener", "commands", "workers", "serving"}
+        {"domain", "spi", "engine", "rest", "listener", "sockets", "commands", "workers", "serving"}
     ),
     "server": frozenset(
         {"domain", "spi", "engine", "rest", "commands", "workers", "serving", "server"}

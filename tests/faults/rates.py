@@ -72,11 +72,12 @@ class Line(asyncio.Protocol):
 class Crowd:
     """A number of connections, as the pools of all clients together; a request waits for a free one."""
 
-    def __init__(self, lines: list[Line], connect: Callable[[], Awaitable[Line]]) -> None:
+    def __init__(self, connections: int, connect: Callable[[], Awaitable[Line]]) -> None:
         self._connect = connect
-        self._idle: asyncio.LifoQueue[Line] = asyncio.LifoQueue()
-        for line in lines:
-            self._idle.put_nowait(line)
+        self._idle: asyncio.LifoQueue[Line | None] = asyncio.LifoQueue()
+        for _ in range(connections):
+            # Made when it is needed: a server closes what never asks.
+            self._idle.put_nowait(None)
 
     async def ask(self, request: bytes, due: float | None = None) -> Answer:
         """Return the answer; its seconds are since `due` (monotonic), else since now."""
@@ -84,10 +85,11 @@ class Crowd:
         try:
             async with asyncio.timeout(_HUNG_SECONDS):
                 line = await self._idle.get()
-                if line.is_lost:
+                if line is None or line.is_lost:
                     line = await self._connect()
                 fields, status = await line.ask(request)
         except (OSError, TimeoutError):
+            self._idle.put_nowait(None)
             return Answer(0, time.monotonic() - due)
         self._idle.put_nowait(line)
         seconds = time.monotonic() - due
@@ -105,7 +107,7 @@ async def crowd(url: str, connections: int) -> AsyncIterator[Crowd]:
         return line
 
     try:
-        yield Crowd([await connect() for _ in range(connections)], connect)
+        yield Crowd(connections, connect)
     finally:
         for line in lines:
             line.close()

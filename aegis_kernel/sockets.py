@@ -1,12 +1,21 @@
-"""The listening sockets: bound once by the supervisor, handed to every worker."""
+"""Listening sockets: bound once, by a server alone or by the supervisor of several workers."""
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from aegis_kernel.domain.errors import BootError
-from aegis_kernel.listener import cannot_listen
+
+_REMEDIES: Mapping[int, str] = MappingProxyType(
+    {
+        errno.EADDRINUSE: "stop what listens there, or set AEGIS_HTTP_PORT",
+        errno.EACCES: "set AEGIS_HTTP_PORT to one above 1023",
+    }
+)
 
 
 def bind(host: str, port: int) -> list[socket.socket]:
@@ -31,6 +40,14 @@ def bind(host: str, port: int) -> list[socket.socket]:
             opened.close()
         raise BootError(cannot_listen(host, port, error)) from error
     return bound
+
+
+def cannot_listen(host: str, port: int, error: OSError) -> str:
+    """Return why the port cannot be opened, and what mends it."""
+    number = error.errno or 0
+    reason = os.strerror(number) if number > 0 else error.strerror  # below 0: of the resolver
+    remedy = _REMEDIES.get(number, "set AEGIS_HTTP_HOST to an address of this machine")
+    return f"Cannot listen on {host}:{port} ({reason}): {remedy}"
 
 
 def adopt(descriptor: int) -> socket.socket:
