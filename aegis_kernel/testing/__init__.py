@@ -7,6 +7,7 @@ from aegis_kernel.testing.journal import JournalConformance
 from aegis_kernel.testing.journal_backup import JournalBackupConformance
 from aegis_kernel.testing.journal_faults import Breakage, JournalFaultConformance
 from aegis_kernel.testing.material_keeper import MaterialKeeperConformance
+from aegis_kernel.testing.policy_keeper import PolicyKeeperConformance
 from aegis_kernel.testing.root_of_trust import RootOfTrustConformance
 from aegis_kernel.testing.telemetry import TelemetryConformance
 
@@ -19,6 +20,7 @@ __all__ = [
     "JournalConformance",
     "JournalFaultConformance",
     "MaterialKeeperConformance",
+    "PolicyKeeperConformance",
     "RootOfTrustConformance",
     "TelemetryConformance",
 ]

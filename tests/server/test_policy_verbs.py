@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ from unittest.mock import ANY
 
 import httpx
 
+from tests.architecture.source import ROOT
 from tests.support.server import running
 
 OPEN = '@id("all") permit (principal, action, resource);\n'
@@ -113,6 +115,27 @@ def test_activate_works_with_no_server_running(tmp_path: Path) -> None:
     assert policy("activate", data_dir=data)["digest"] == "basic"
     with running(data) as server:
         assert httpx.get(f"{server.url}/readyz").status_code == 200
+        assert server.terminate() == 0
+
+
+def test_the_tour_of_the_plugins_readme_leads_to_a_server_that_decides_as_basic_does(
+    tmp_path: Path,
+) -> None:
+    page = (ROOT / "plugins" / "authz_cedar" / "README.md").read_text(encoding="utf-8")
+    (tour,) = re.findall(r"```bash\n(.*?)```", page, re.DOTALL)
+    lines = [line for line in tour.splitlines() if not line.startswith("pip ")]
+    script = "\n".join(["set -e", *lines, "exec python -m aegis_kernel.server"])
+    script = script.replace("python ", f"{sys.executable} ")
+    command = ("/bin/sh", "-c", f"cd {tmp_path}\n{script}")
+    alice, root = {"X-Aegis-User": "alice"}, {"X-Aegis-User": "root"}
+    with running(tmp_path / "data", command=command) as server:
+        spec = {"name": "demo", "algorithm": "AES", "sizeBits": 256}
+        made = httpx.post(f"{server.url}/v1/keys", json={"spec": spec}, headers=alice).json()
+        # In dev mode everybody is an admin.
+        assert httpx.get(f"{server.url}/v1/keys/{made['id']}", headers=root).status_code == 200
+        assert {"kind": "cedar", "port": "authorizer", "status": "ok"} in httpx.get(
+            f"{server.url}/healthz"
+        ).json()["components"]
         assert server.terminate() == 0
 
 

@@ -17,6 +17,7 @@ from aegis_kernel import (
     PrincipalKind,
     Status,
 )
+from aegis_kernel.testing import PolicyKeeperConformance
 
 Opener = Callable[..., Awaitable[CedarAuthorizer]]
 
@@ -28,6 +29,24 @@ CLOSED = '@id("none") forbid (principal, action, resource);'
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     return tmp_path / "policies.cedar"
+
+
+class TestCedarKeeper(PolicyKeeperConformance):
+    @pytest.fixture
+    async def policed(self, opened: Opener) -> CedarAuthorizer:
+        return await opened(OPEN)
+
+    @pytest.fixture
+    def change(self, file: Path) -> Callable[[], None]:
+        return lambda: _write(file, CLOSED)
+
+    @pytest.fixture
+    def spoil(self, file: Path) -> Callable[[], None]:
+        return lambda: _write(file, "permit (")
+
+
+def _write(file: Path, text: str) -> None:
+    file.write_text(text)
 
 
 def is_open(authorizer: CedarAuthorizer) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from aegis_authz_cedar.decider import Decider
 from aegis_authz_cedar.foresight import ReadPolicies
+from aegis_authz_cedar.owners import readable_owner
 from aegis_authz_cedar.policies import Policies, load
 from aegis_authz_cedar.settings import CedarSettings
 from aegis_authz_cedar.source import EXAMPLE, Signature, read_source, signature
@@ -69,6 +70,11 @@ class CedarAuthorizer(Authorizer):
         if self._decider is None:
             return _CLOSED
         return self._decider.decide(principal, operation, key, circumstances)
+
+    def readable_owner(self, principal: Principal) -> str | None:
+        if self._decider is None:
+            return None
+        return readable_owner(self._decider.policies.reaches, principal)
 
     @property
     def digest(self) -> str:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import cedarpy
 
 from aegis_authz_cedar.needs import Needs, literals, needs_of
+from aegis_authz_cedar.owners import Reach, reaches_of
 from aegis_authz_cedar.schema import schema_text
 from aegis_authz_cedar.source import Chunk, Source
 from aegis_kernel import BootError, PolicyNote
@@ -25,6 +26,7 @@ class Policies(NamedTuple):
     named: dict[str, PolicyNote]
     needs: Needs
     groups: frozenset[str]
+    reaches: tuple[Reach, ...]
     warnings: tuple[str, ...]
     digest: str
 
@@ -42,6 +44,7 @@ def load(source: Source) -> Policies:
         named=named,
         needs=needs_of(parsed),
         groups=frozenset(literals(parsed, "Group")),
+        reaches=reaches_of(parsed["staticPolicies"]),
         warnings=tuple(_warnings(named, parsed["staticPolicies"])),
         digest=source.digest,
     )
