@@ -8,9 +8,8 @@ from typing import Any, NamedTuple
 from aegis_authz_cedar.schema import PRINCIPAL_TYPES, groups_of
 from aegis_kernel import Operation, Principal
 
-_OWNER = {".": {"left": {"Var": "resource"}, "attr": "owner"}}
-_SUBJECT = {".": {"left": {"Var": "principal"}, "attr": "subject"}}
-_COVERING = frozenset({Operation.GET.value, *groups_of(Operation.GET)})
+_OWNER: Mapping[str, Any] = {".": {"left": {"Var": "resource"}, "attr": "owner"}}
+_SUBJECT: Mapping[str, Any] = {".": {"left": {"Var": "principal"}, "attr": "subject"}}
 
 
 class Reach(NamedTuple):
@@ -39,7 +38,8 @@ def readable_owner(reaches: tuple[Reach, ...], principal: Principal) -> str | No
 
 def _covers_get(action: Mapping[str, Any]) -> bool:
     named = action.get("entities", [action["entity"]] if "entity" in action else None)
-    return named is None or any(each["id"] in _COVERING for each in named)
+    covering = (Operation.GET.value, *groups_of(Operation.GET))
+    return named is None or any(each["id"] in covering for each in named)
 
 
 def _is_about(scope: Mapping[str, Any], principal: Principal) -> bool:
