@@ -129,6 +129,14 @@ async def test_keys_are_read_from_no_strange_address(alone: Place, address: Any)
             pass
 
 
+async def test_an_issuer_may_end_in_a_slash(alone: Place) -> None:
+    slashed = alone.url + "/"
+    alone.answers[DISCOVERY] = {"issuer": slashed, "jwks_uri": alone.url + KEYS}
+    async with opened(slashed) as (authenticator, _):
+        assert await authenticator.authenticate(token_of(slashed))
+        assert await authenticator.authenticate(token_of(alone.url)) is None
+
+
 async def test_an_issuer_that_drips_is_given_up_in_time_and_keeps_no_thread(alone: Place) -> None:
     alone.pause_seconds = 0.4
     executor = ThreadExecutor()

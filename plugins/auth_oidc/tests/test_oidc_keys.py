@@ -24,7 +24,7 @@ LEFT_OUT: dict[str, Any] = {
     "RSA of 16384 bits": GOOD_RSA | {"n": "_" * 2730 + "8"},
     "RSA with the exponent 1": GOOD_RSA | {"e": "AQ"},
     "RSA with an even exponent": GOOD_RSA | {"e": "AQAA"},
-    "RSA with a huge exponent": GOOD_RSA | {"e": GOOD_RSA["n"]},
+    "RSA with an exponent of 5 bytes": GOOD_RSA | {"e": "AQAAAAE"},
     "RSA without n": {k: v for k, v in GOOD_RSA.items() if k != "n"},
     "RSA with padding": GOOD_RSA | {"e": "AQAB===="},
     "RSA with a number for n": GOOD_RSA | {"n": 7},

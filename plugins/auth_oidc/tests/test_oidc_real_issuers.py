@@ -138,7 +138,7 @@ async def test_a_flood_of_unknown_keys_makes_few_requests_and_hides_no_new_key_f
 
 
 async def test_known_keys_go_on_while_the_issuer_is_down_and_unknown_ones_are_503(
-    mock: Any, clock: ManualClock
+    mock: Any, clock: ManualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with opened(of(mock), clock) as authenticator:
         known = mock.token(kid="first", claims=BASE)
@@ -157,6 +157,10 @@ async def test_known_keys_go_on_while_the_issuer_is_down_and_unknown_ones_are_50
         clock.advance(61)
         assert await ask(authenticator, unknown)
         assert (await authenticator.check()).status == "ok"
+    assert [record.message.split(mock.url)[1] for record in caplog.records] == [
+        " cannot be reached: Connection refused; its known keys go on working",
+        " is heard again",
+    ]
 
 
 async def test_keys_of_an_issuer_that_is_silent_for_a_day_are_believed_no_more(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 from aegis_auth_oidc.fetch import Fetcher, FetchError
 from aegis_auth_oidc.keys import KeySet, VerifyingKey, parse_keys
@@ -111,6 +112,7 @@ class Issuer:
             self._waiting -= 1
 
     async def _ask(self, *, discover: bool) -> None:
+        before = self._trouble
         try:
             if discover:
                 await self._discover()
@@ -118,10 +120,19 @@ class Issuer:
         except FetchError as error:
             self._trouble = str(error)
         finally:
+            self._tell_of_change(before)
             pause = min(MIN_PAUSE_SECONDS * 2**self._in_vain, MAX_PAUSE_SECONDS)
             self._in_vain = min(self._in_vain + 1, 10)
             self._asks_again_at = self._clock.monotonic() + pause
             self._asking = None
+
+    def _tell_of_change(self, before: str | None) -> None:
+        if self._trouble is not None and self._trouble != before:
+            logging.getLogger("aegis").warning(
+                "the issuer %s %s; its known keys go on working", self.rules.issuer, self._trouble
+            )
+        elif self._trouble is None and before is not None:
+            logging.getLogger("aegis").warning("the issuer %s is heard again", self.rules.issuer)
 
     async def _discover(self) -> None:
         address = self.rules.issuer.removesuffix("/") + WELL_KNOWN
