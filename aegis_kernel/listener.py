@@ -115,6 +115,8 @@ class Connection(HttpToolsProtocol):
         self._timer: asyncio.TimerHandle | None = None
         self._reader_timer: asyncio.TimerHandle | None = None
         self._is_in_head = False
+        # Whether the last bytes ended a request: what was refused before is over then.
+        self._is_whole = False
         self._head_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -140,21 +142,21 @@ class Connection(HttpToolsProtocol):
             self._reader_timer = None
 
     def data_received(self, data: bytes) -> None:
-        was_in_head = self._is_in_head
+        was_in_head, self._is_whole = self._is_in_head, False
         super().data_received(data)
         if self.transport.is_closing():
             return
         self._head_bytes = self._head_bytes + len(data) if was_in_head else 0
         if self._is_in_head and self._head_bytes > HEAD_BYTES:
             self.send_400_response(f"The head of a request has at most {HEAD_BYTES} bytes")
-        elif self._is_in_head or not self._is_serving():
+        elif self._is_in_head or not (self._is_serving() or self._is_whole):
             self._await_head()
         else:
             self._stop_timer()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._is_in_head = True
+        self._is_in_head, self._is_whole = True, False
 
     def on_headers_complete(self) -> None:
         self._is_in_head = False
@@ -163,6 +165,10 @@ class Connection(HttpToolsProtocol):
         self.scope["extensions"] = extensions
         if self._listener.is_draining:
             self.cycle.keep_alive = False
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self._is_whole = True
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         # What waits behind another on this connection is not answered here: one answer would call for

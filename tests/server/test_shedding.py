@@ -7,6 +7,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
+
+from aegis_kernel import listener as listening
 from aegis_kernel.listener import Listener
 from aegis_kernel.rest.answer import json_answer
 from aegis_kernel.rest.edge import Edge, Limits
@@ -89,6 +92,23 @@ async def test_one_too_many_is_refused_whole_and_the_line_kept() -> None:
         assert head.startswith(b"HTTP/1.1 200 ")
     assert len(counted) == 4
     assert held.begun == 2
+
+
+async def test_whoever_is_refused_again_and_again_keeps_the_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(listening, "HEAD_SECONDS", 0.2)
+    held = Held()
+    async with asyncio.timeout(10), served(held, []) as ask:
+        await ask(GET + b"\r\n")
+        while held.begun < 1:
+            await asyncio.sleep(0.01)
+        reader, writer = await ask(GET + b"\r\n")
+        for _ in range(10):
+            await answer(reader)
+            await asyncio.sleep(0.05)
+            writer.write(GET + b"\r\n")
+        await answer(reader)
 
 
 async def test_probes_are_let_through() -> None:
