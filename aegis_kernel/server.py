@@ -128,7 +128,7 @@ def _mint(options: argparse.Namespace) -> int:
 
 def _check(options: argparse.Namespace) -> int:
     async def look() -> int:
-        async with Kernel(_settings()) as kernel:
+        async with Kernel(_settings(), is_trial=True) as kernel:
             report = await kernel.health()
             for component in report.components:
                 detail = f": {component.detail}" if component.detail else ""

@@ -56,7 +56,10 @@ class Kernel:
     Two kernels can live in one process. Raises BootError on entry when anything stops the boot.
     """
 
-    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+    def __init__(
+        self, settings: Settings, clock: Clock | None = None, *, is_trial: bool = False
+    ) -> None:
+        """`is_trial`: opened to be looked at, it makes no policies the active ones."""
         self.settings = settings
         self.version = distribution_version(DISTRIBUTION)
         self._clock = clock or SystemClock()
@@ -65,6 +68,7 @@ class Kernel:
         self._compose(self.providers)
         self._tasks: list[asyncio.Task[None]] = []
         self._serving = False
+        self._is_trial = is_trial
 
     @property
     def plugins(self) -> tuple[InstalledPlugin, ...]:
@@ -210,7 +214,7 @@ class Kernel:
         for component in self.providers.components:
             await open_component(component, self.settings.kernel.open_seconds)
         await self._masters.open()
-        await self.policies.open()
+        await self.policies.open(is_trial=self._is_trial)
         self._delivery.start()
         self._tasks = [
             asyncio.create_task(self.sweep.run()),
@@ -218,8 +222,9 @@ class Kernel:
             asyncio.create_task(self.usage.run()),
             asyncio.create_task(self._strangers.run()),
             asyncio.create_task(Pulse(self._observers, self._clock).run()),
-            asyncio.create_task(self.policies.run()),
         ]
+        if not self._is_trial:
+            self._tasks.append(asyncio.create_task(self.policies.run()))
         if self.providers.journal.shared:
             self._tasks.append(asyncio.create_task(self._masters.run()))
         self._serving = True

@@ -107,6 +107,20 @@ def test_a_running_server_takes_a_changed_file_and_superseded_policies_wait_for_
         assert server.terminate() == 0
 
 
+def test_a_check_of_the_server_makes_nothing_active(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    environment = settings(tmp_path, OPEN)
+    with running(data, **environment) as server:
+        assert server.terminate() == 0
+    (tmp_path / "policies.cedar").write_text(CLOSED)
+    done = aegis_server("check", AEGIS_DATA_DIR=str(data), **environment)
+    assert done.returncode == 0, done.stdout
+    assert "authorizer cedar ok" in done.stdout
+    (tmp_path / "policies.cedar").write_text(OPEN)
+    with running(data, **environment) as server:
+        assert httpx.get(f"{server.url}/readyz").status_code == 200
+
+
 def test_activate_works_with_no_server_running(tmp_path: Path) -> None:
     data = tmp_path / "data"
     environment = settings(tmp_path, OPEN)

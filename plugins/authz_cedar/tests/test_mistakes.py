@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -93,6 +94,12 @@ async def test_a_file_that_is_not_there_stops_the_boot_and_names_the_example(
 async def test_a_file_that_is_not_text_stops_the_boot(tmp_path: Path) -> None:
     (tmp_path / "p.cedar").write_bytes(b"permit \xff")
     with pytest.raises(BootError, match=r"p\.cedar is not UTF-8 text"):
+        await CedarAuthorizer(CedarSettings(policy_file=tmp_path), ThreadExecutor()).open()
+
+
+async def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "p.cedar")
+    with pytest.raises(BootError, match="cannot be read"):
         await CedarAuthorizer(CedarSettings(policy_file=tmp_path), ThreadExecutor()).open()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator
+from errno import ENOENT
 from pathlib import Path
 from typing import NamedTuple
 
@@ -51,7 +52,7 @@ def signature(path: Path) -> Signature:
 def read_source(path: Path) -> Source:
     """Read the policies. Raises BootError with the remedy."""
     try:
-        contents = [(file.name, file.read_bytes()) for file in _files(path)]
+        contents = [(file.name, _read(file)) for file in _files(path)]
     except OSError as error:
         raise BootError(
             f"the policies at {path} cannot be read ({error.strerror or error}): name a file, or a "
@@ -71,6 +72,13 @@ def read_source(path: Path) -> Source:
             f"{EXAMPLE}"
         )
     return Source("\n".join(chunk.text for chunk in chunks), tuple(chunks), _digest(contents))
+
+
+def _read(file: Path) -> bytes:
+    if not file.is_file():
+        raise FileNotFoundError(ENOENT, "no such file")
+    with file.open("rb") as opened:
+        return opened.read(MOST_BYTES + 1)
 
 
 def _files(path: Path) -> list[Path]:
