@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from aegis_kernel import BootError, UnauthorizedError, UnavailableError
 from aegis_kernel.testing.doubles import ManualClock, ThreadExecutor
 
-from .forge import AUDIENCE, EC, JWKS, NOW, forge
+from .forge import AUDIENCE, EC, JWKS, NOW, STRANGER, forge, jwk
 from .place import DISCOVERY, KEYS, Place, place
 
 UNUSABLE = "has no usable set of keys"
@@ -49,9 +49,9 @@ async def opened(url: str, **more: Any) -> AsyncIterator[tuple[OidcAuthenticator
         await authenticator.aclose()
 
 
-def token_of(url: str, kid: str = "ec") -> dict[bytes, bytes]:
+def token_of(url: str, kid: str = "ec", **how: Any) -> dict[bytes, bytes]:
     claims = {"iss": url, "aud": AUDIENCE, "sub": "alice", "exp": NOW + 86_000}
-    return {b"authorization": b"Bearer " + forge({"alg": "ES256", "kid": kid}, claims)}
+    return {b"authorization": b"Bearer " + forge({"alg": "ES256", "kid": kid}, claims, **how)}
 
 
 def redirect(status: int) -> tuple[int, dict[str, str], bytes]:
@@ -127,6 +127,19 @@ async def test_keys_are_read_from_no_strange_address(alone: Place, address: Any)
     with pytest.raises(BootError, match=ELSEWHERE):
         async with opened(alone.url):
             pass
+
+
+async def test_keys_that_have_moved_are_found_by_the_second_look(alone: Place) -> None:
+    async with opened(alone.url) as (authenticator, clock):
+        new = jwk("ES256", STRANGER, kid="new")
+        alone.answers[KEYS] = (404, {}, b"")
+        alone.answers["/moved"] = {"keys": [new]}
+        alone.answers[DISCOVERY] = {"issuer": alone.url, "jwks_uri": alone.url + "/moved"}
+        headers = token_of(alone.url, "new", private=STRANGER)
+        with pytest.raises(UnavailableError):
+            await authenticator.authenticate(headers)
+        clock.advance(5)
+        assert await authenticator.authenticate(headers)
 
 
 async def test_an_issuer_may_end_in_a_slash(alone: Place) -> None:

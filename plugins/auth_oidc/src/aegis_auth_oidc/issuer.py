@@ -102,7 +102,8 @@ class Issuer:
         if self._asking is None:
             if self._clock.monotonic() < self._asks_again_at:
                 return
-            self._asking = asyncio.create_task(self._ask(discover=False))
+            # After a failure from the start: the keys may have moved.
+            self._asking = asyncio.create_task(self._ask(discover=self._trouble is not None))
         if self._waiting >= MAX_WAITING:
             raise self._unavailable()
         self._waiting += 1
