@@ -199,7 +199,8 @@ class Policies(Provider):
         self._sequence, self._active = self._sequence + 1, digest
         if self._keeper is not None and digest != self._keeper.digest:
             self._keeper.adopt()
-        self._settle()
+        if not self._is_settled():
+            self._say_unready()  # a keeper that adopted something else decides nothing
         _log.info("the active policies are %s", digest)
         return True
 

@@ -258,6 +258,17 @@ async def test_whoever_has_other_policies_answers_nothing_more(
             await encrypt(other, key_id)
 
 
+async def test_a_keeper_that_adopts_something_else_decides_nothing(
+    journal: Any, tmp_path: Path
+) -> None:
+    async with on(journal, cedar(tmp_path, OPEN)) as kernel:
+        kernel.providers.authorizer.adopt = lambda: None  # type: ignore[attr-defined]
+        (tmp_path / "policies.cedar").write_text(CLOSED)
+        await settle(kernel)
+        with pytest.raises(UnavailableError):
+            await kernel.pipeline.run(op.LIST, BOB, m.ListKeys())
+
+
 async def test_a_read_that_is_not_recorded_asks_the_journal_first(
     journal: Any, tmp_path: Path
 ) -> None:
