@@ -91,9 +91,8 @@ class _Exchange:
         query = f"?{self._parts.query}" if self._parts.query else ""
         connection.request("GET", f"{self._parts.path or '/'}{query}", headers=dict(_HEADERS))
         response = connection.getresponse()
-        if (
-            response.status != 200
-        ):  # a redirect too: who answers for an issuer is said in the settings
+        # A redirect too: who answers for an issuer is said in the settings.
+        if response.status != 200:
             raise FetchError(f"answered {response.status}")
         body = response.read(MAX_DOCUMENT_BYTES + 1)
         if len(body) > MAX_DOCUMENT_BYTES:
