@@ -34,6 +34,7 @@ def test_one_issuer_lives_in_variables() -> None:
         (ONE | {f"{P}ISSUER": "http://idp.example.com"}, "ISSUER must be an https address"),
         (ONE | {f"{P}ISSUER": "https://idp.example.com/?a=b"}, "ISSUER must be an https address"),
         (ONE | {f"{P}ISSUER": "https://a:b@idp.example.com"}, "ISSUER must be an https address"),
+        (ONE | {f"{P}ISSUER": "https://me@idp.example.com"}, "ISSUER must be an https address"),
         (ONE | {f"{P}ISSUER": "https://idp.example.com#x"}, "ISSUER must be an https address"),
         (ONE | {f"{P}ISSUER": "file:///etc/passwd"}, "ISSUER must be an https address"),
         (ONE | {f"{P}ISSUER": "idp.example.com"}, "ISSUER must be an https address"),
