@@ -17,7 +17,7 @@ from typing import NamedTuple
 import httpx
 from aegis_auth_hmac import JwtIssuer
 
-from benchmarks.load import post
+from benchmarks.load import UNLIMITED, post
 from benchmarks.measurements import Run
 from benchmarks.processor import busy_seconds, seconds_of, seconds_of_family
 from tests.support.postgres import PostgresServer
@@ -96,6 +96,7 @@ def _servers(url: str, folder: Path, count: int) -> Iterator[tuple[list[str], li
         "AEGIS_DATA_DIR": str(folder), "AEGIS_JOURNAL_KIND": "postgres",
         "AEGIS_JOURNAL_POSTGRES_URL": url, "AEGIS_AUDIT_SINKS": "none", "AEGIS_AUTH_KIND": "hmac",
         "AEGIS_AUTH_HMAC_SECRET": SECRET, "AEGIS_HTTP_PORT": "0", "AEGIS_DRAIN_SECONDS": "0",
+        **UNLIMITED,
     }  # fmt: skip
     processes: list[subprocess.Popen[str]] = []
     try:

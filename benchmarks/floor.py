@@ -23,6 +23,8 @@ from typing import Any, NamedTuple
 
 from aegis_auth_hmac import JwtIssuer
 
+from benchmarks.load import UNLIMITED
+
 PAYLOAD = b"q2 financial summary: $42M revenue"
 SERVER_CPU, LOAD_CPU = "0", "1"
 
@@ -180,6 +182,7 @@ class _Aegis:
             "AEGIS_AUTH_KIND": "hmac",
             "AEGIS_AUTH_HMAC_SECRET": self._secret,
             "AEGIS_HTTP_PORT": "18098",
+            **UNLIMITED,
         }
         began = time.monotonic()
         server = [sys.executable, "-m", "aegis_kernel.server"]

@@ -6,7 +6,18 @@ import asyncio
 import json
 import sys
 import time
+from collections.abc import Mapping
+from types import MappingProxyType
 from urllib.parse import urlsplit
+
+#: One principal asks for all that a server can do.
+UNLIMITED: Mapping[str, str] = MappingProxyType(
+    {
+        "AEGIS_RATE_LIMIT_REQUESTS": "0",
+        "AEGIS_RATE_LIMIT_HEAVY": "0",
+        "AEGIS_RATE_LIMIT_MAKING": "0",
+    }
+)
 
 
 async def ask_for(urls: list[str], request: bytes, connections: int, seconds: float) -> float:

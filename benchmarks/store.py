@@ -31,6 +31,7 @@ from aegis_kernel.engine.providers import ask_all
 from aegis_kernel.engine.records import Scribe
 from aegis_kernel.engine.settings import Settings
 from aegis_kernel.engine.streams import View, append
+from benchmarks.load import UNLIMITED
 
 # Whoever may read few keys of many; they lie evenly between those of the services.
 READER, READERS_KEYS = "reader", 10
@@ -65,6 +66,7 @@ def variables(folder: Path, url: str | None = None) -> Mapping[str, str]:
         "AEGIS_AUTH_KIND": "hmac",
         "AEGIS_AUTH_HMAC_SECRET": "a secret for measurements, and for nothing else at all",
         "AEGIS_TELEMETRY": "prometheus",
+        **UNLIMITED,
     }
 
 

@@ -9,6 +9,7 @@ from aegis_kernel.engine.bench import Bench
 from aegis_kernel.engine.deadline import Deadline
 from aegis_kernel.engine.faults import ANYTHING, Faults
 from aegis_kernel.engine.job import Job, request_of
+from aegis_kernel.engine.limits import Limits
 from aegis_kernel.engine.operations.declaration import Effect
 from aegis_kernel.engine.streams import View
 
@@ -21,13 +22,22 @@ _log = logging.getLogger("aegis")
 class Stage:
     """Lets operations act. A root of trust that does not answer in 30 s is away."""
 
-    def __init__(self, bench: Bench, faults: Faults, seconds: float = ACT_SECONDS) -> None:
+    def __init__(
+        self,
+        bench: Bench,
+        faults: Faults,
+        seconds: float = ACT_SECONDS,
+        limits: Limits | None = None,
+    ) -> None:
         self._bench = bench
         self._faults = faults
         self._deadline = Deadline(seconds)
+        self._limits = limits
 
     async def act(self, job: Job, view: View) -> Effect:
         """Return the effect. Raises AegisError, also for what no operation should raise."""
+        if self._limits is not None:
+            self._limits.admit_work(job, view.key)
         request = job.request if view.further is None else request_of(job, view)
         acting = job.declaration.act(self._bench, job.caller, view.key, request)
         try:

@@ -72,9 +72,11 @@ class SinkFeed:
         self.lag_records = head - cursor
 
     async def _wait_for_more(self) -> None:
-        # Woken by commits of this process; the timeout is for those of others.
+        # Woken by commits of this process; the timeout is for those of others. Not wait_for, which
+        # loses a cancellation that comes together with a commit, as the last one before the end does.
         try:
-            await asyncio.wait_for(self._woken.wait(), 1.0)
+            async with asyncio.timeout(1.0):
+                await self._woken.wait()
         except TimeoutError:
             return
         await asyncio.sleep(PAUSE_SECONDS)
@@ -101,7 +103,8 @@ class SinkFeed:
         if not records:
             return False
         try:
-            await asyncio.wait_for(contained(self._sink.deliver, records), DELIVER_SECONDS)
+            async with asyncio.timeout(DELIVER_SECONDS):
+                await contained(self._sink.deliver, records)
         except ANYTHING as error:
             if self._faults is not None:
                 self._faults.note("audit_sink", self.name, error)

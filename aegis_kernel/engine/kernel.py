@@ -21,6 +21,7 @@ from aegis_kernel.engine.faults import Faults
 from aegis_kernel.engine.guards import guarded_authenticators, guarded_authorizer
 from aegis_kernel.engine.health import HealthBoard, HealthReport
 from aegis_kernel.engine.key_set import KeySet
+from aegis_kernel.engine.limits import build_limits
 from aegis_kernel.engine.lives import close_component, open_component
 from aegis_kernel.engine.loader import InstalledPlugin
 from aegis_kernel.engine.master_rotation import MasterRotation
@@ -32,6 +33,7 @@ from aegis_kernel.engine.policies import Policies, build_policies, looked_after
 from aegis_kernel.engine.providers import Providers, ask_all
 from aegis_kernel.engine.pulse import Pulse
 from aegis_kernel.engine.records import Scribe
+from aegis_kernel.engine.refusals import Refusals
 from aegis_kernel.engine.rotation import Rotation
 from aegis_kernel.engine.schedule import Sweep
 from aegis_kernel.engine.settings import Settings
@@ -39,6 +41,7 @@ from aegis_kernel.engine.strangers import Strangers
 from aegis_kernel.engine.streams import Streams
 from aegis_kernel.engine.usage import UsageCounter
 from aegis_kernel.spi.context import Clock
+from aegis_kernel.spi.journal import Journal
 from aegis_kernel.spi.provider import Status
 from aegis_kernel.spi.telemetry import Exposition
 
@@ -95,6 +98,7 @@ class Kernel:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.usage.aclose()
         await self._strangers.aclose()
+        await self._refusals.aclose()
         await self._committer.aclose()
         await self._delivery.aclose(FLUSH_SECONDS)
         await self._close_providers()
@@ -169,6 +173,8 @@ class Kernel:
             destruction=Destruction(settings.destroy_days, 0 if self.settings.dev_mode else 7),
             dev_mode=self.settings.dev_mode,
         )
+        self._refusals = Refusals(self._committer.commit, scribe)
+        limits = build_limits(self.settings, clock, self._refusals)
         self.pipeline = Pipeline(
             bench=bench,
             streams=streams,
@@ -178,25 +184,29 @@ class Kernel:
             committer=self._committer,
             scribe=scribe,
             observers=self._observers,
-            stage=Stage(bench, self._faults),
+            stage=Stage(bench, self._faults, limits=limits),
+            limits=limits,
         )
         self.key_set = KeySet(bench, clock)
         self._strangers = Strangers(self._committer, scribe, self._observers, clock)
         authenticators = guarded_authenticators(providers, self._faults)
         self.authentication = Authentication(authenticators, clock, self._strangers)
-        pause = settings.sweep_seconds
-        self.sweep = Sweep(journal, self.pipeline, clock, pause)
+        self._build_schedules(journal, streams)
+        self._delivery = self._build_delivery(providers)
+        self._board = HealthBoard(looked_after(providers, self.policies), self.version, clock)
+
+    def _build_schedules(self, journal: Journal, streams: Streams) -> None:
+        pause = self.settings.kernel.sweep_seconds
+        self.sweep = Sweep(journal, self.pipeline, self._clock, pause)
         self.rotation = Rotation(
             journal=journal,
             pipeline=self.pipeline,
             streams=streams,
             usage=self.usage,
-            clock=clock,
+            clock=self._clock,
             seconds=pause,
         )
         self.usage.written = self.rotation.used
-        self._delivery = self._build_delivery(providers)
-        self._board = HealthBoard(looked_after(providers, self.policies), self.version, clock)
 
     def _build_delivery(self, providers: Providers) -> Delivery:
         required = {
@@ -221,6 +231,7 @@ class Kernel:
             asyncio.create_task(self.rotation.run()),
             asyncio.create_task(self.usage.run()),
             asyncio.create_task(self._strangers.run()),
+            asyncio.create_task(self._refusals.run()),
             asyncio.create_task(Pulse(self._observers, self._clock).run()),
         ]
         if not self._is_trial:

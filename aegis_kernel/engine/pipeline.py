@@ -37,6 +37,7 @@ from aegis_kernel.engine.job import (
     permit_job,
     standing_of,
 )
+from aegis_kernel.engine.limits import LimitReachedError, Limits
 from aegis_kernel.engine.observers import Observers
 from aegis_kernel.engine.operations.declaration import Caller, Declaration, Effect, Terms
 from aegis_kernel.engine.records import Scribe
@@ -66,6 +67,7 @@ class Pipeline:
         scribe: Scribe,
         observers: Observers,
         stage: Stage,
+        limits: Limits | None = None,
     ) -> None:
         self._bench = bench
         self._streams = streams
@@ -76,6 +78,7 @@ class Pipeline:
         self._scribe = scribe
         self._observers = observers
         self._stage = stage
+        self._limits = limits
 
     async def run(
         self,
@@ -89,7 +92,8 @@ class Pipeline:
 
         `key_id` may be an alias, which is resolved anew at each try.
 
-        Raises AegisError for every refusal, whose record is durable too.
+        Raises AegisError for every refusal, whose record is durable too; those of a rate limit are
+        recorded later, as counts.
         """
         watch = self._observers.begin(declaration.name, caller.headers)
         claim = claim_of(declaration, caller, request, key_id, terms) if terms is not None else None
@@ -128,16 +132,20 @@ class Pipeline:
 
     async def _carry_out(self, job: Job) -> tuple[Effect, View]:
         kept: Kept | None = None
-        for _ in range(MAX_ATTEMPTS):
+        for attempt in range(MAX_ATTEMPTS):
             # Read before anything is sealed: what was sealed under an older master key must lose.
             master = self._masters.sequence
+            job = await self._authority.stand(job)
+            if self._limits is not None and not attempt:
+                self._limits.admit(job)
             view = await self._look(job, job.key_id)
             further = job.declaration.further
             if further is not None:
                 view = joined(view, await self._look(job, further.key_id(job.request)))
-            job = await self._authority.stand(job)
             try:
                 effect, permission = await self._decide(job, view, kept)
+            except LimitReachedError:
+                raise  # counted there, and summarised: a record each would fill the disk
             except AegisError as error:
                 conflict = await self._commit(self._refusal(job, view, error))
                 if conflict is None:

@@ -25,6 +25,10 @@ _RANGES: Mapping[str, tuple[float, float]] = MappingProxyType(
         "sweep_seconds": (0.05, 3_600),
         "usage_seconds": (0.05, 3_600),
         "open_seconds": (0.05, 3_600),
+        "rate_limit_requests": (0, 1_000_000),
+        "rate_limit_heavy": (0, 1_000_000),
+        "rate_limit_making": (0, 1_000_000),
+        "rate_limit_burst_seconds": (1, 60),
     }
 )
 
@@ -95,6 +99,10 @@ class KernelSettings(SettingsSection, frozen=True):
     cache_opened_keys: int = 10_000
     audit_backlog: int = 100_000
     open_seconds: float = 60.0
+    rate_limit_requests: int = 5_000
+    rate_limit_heavy: int = 1_000
+    rate_limit_making: int = 200
+    rate_limit_burst_seconds: float = 10.0
 
     def __post_init__(self) -> None:
         _raise_together(self._mistakes())

@@ -13,10 +13,11 @@ import httpx
 from aegis_auth_hmac import JwtIssuer
 
 from tests.faults.acknowledged import Acknowledged, Log
+from tests.support.server import UNLIMITED
 
 SECRET = "0123456789abcdefghijklmnopqrstuvwxyz"
 #: Not in dev mode, where every key has companions that take long to make.
-REAL = {"AEGIS_AUTH_KIND": "hmac", "AEGIS_AUTH_HMAC_SECRET": SECRET}
+REAL = {"AEGIS_AUTH_KIND": "hmac", "AEGIS_AUTH_HMAC_SECRET": SECRET, **UNLIMITED}
 PLAIN = "aGVsbG8="
 AES = {"name": "fault", "algorithm": "AES", "sizeBits": 256}
 

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 from aegis_auth_hmac import JwtIssuer
 
-from tests.support.server import Server, running
+from tests.support.server import UNLIMITED, Server, running
 
 SECRET = "mB3vQ9sK1zX7cW5nR2tL8pJ4hG6fD0aYeUiOqTrEwSxVbN"
 AES: dict[str, Any] = {"algorithm": "AES", "sizeBits": 256}
@@ -19,9 +19,9 @@ AES: dict[str, Any] = {"algorithm": "AES", "sizeBits": 256}
 
 @contextmanager
 def secured(data_dir: Path, **environment: str) -> Iterator[Server]:
-    """A running server with AEGIS_AUTH_KIND=hmac."""
+    """A running server with AEGIS_AUTH_KIND=hmac, and no rate limits but those named."""
     hmac = {"AEGIS_AUTH_KIND": "hmac", "AEGIS_AUTH_HMAC_SECRET": SECRET}
-    with running(data_dir, **hmac, **environment) as server:
+    with running(data_dir, **(hmac | UNLIMITED | environment)) as server:
         yield server
 
 
