@@ -49,8 +49,8 @@ async def opened(url: str, **more: Any) -> AsyncIterator[tuple[OidcAuthenticator
         await authenticator.aclose()
 
 
-def token_of(url: str, kid: str = "ec", **how: Any) -> dict[bytes, bytes]:
-    claims = {"iss": url, "aud": AUDIENCE, "sub": "alice", "exp": NOW + 86_000}
+def token_of(url: str, kid: str = "ec", subject: str = "alice", **how: Any) -> dict[bytes, bytes]:
+    claims = {"iss": url, "aud": AUDIENCE, "sub": subject, "exp": NOW + 86_000}
     return {b"authorization": b"Bearer " + forge({"alg": "ES256", "kid": kid}, claims, **how)}
 
 
@@ -258,3 +258,24 @@ async def test_every_issuer_that_is_down_is_named(alone: Place, tmp_path: Path) 
     await authenticator.aclose()
     lines = str(caught.value).splitlines()
     assert [line.split()[2] for line in lines] == ["http://127.0.0.1:1", "http://127.0.0.1:2"]
+
+
+async def test_an_issuer_without_a_prefix_cannot_name_anothers_users(tmp_path: Path) -> None:
+    with place() as plain, place() as corp:
+        listed = [
+            {"name": "plain", "issuer": plain.url, "audience": [AUDIENCE], "subject_prefix": ""},
+            {"name": "corp", "issuer": corp.url, "audience": [AUDIENCE]},
+        ]
+        file = tmp_path / "issuers.json"
+        file.write_text(json.dumps({"issuers": listed}))
+        settings = OidcSettings(issuers_file=file)
+        authenticator = OidcAuthenticator(settings, ManualClock(float(NOW)), ThreadExecutor())
+        await authenticator.open()
+        for url, subject in ((plain.url, "alice"), (corp.url, "corp:alice")):
+            authenticated = await authenticator.authenticate(token_of(url))
+            assert authenticated is not None
+            assert authenticated.principal.subject == subject
+        with pytest.raises(UnauthorizedError) as caught:
+            await authenticator.authenticate(token_of(plain.url, subject="corp:alice"))
+        assert caught.value.reason == "the subject is somebody else's"
+        await authenticator.aclose()
