@@ -76,7 +76,8 @@ class Authentication:
             authenticated = await authenticator.authenticate(mine)
             if authenticated is not None:
                 return _checked(authenticated)
-        raise UnauthorizedError(_REFUSED, reason="no credential")
+        reason = "a credential that nobody here takes" if shown else "no credential"
+        raise UnauthorizedError(_REFUSED, reason=reason)
 
     def _remember(self, digest: bytes, authenticated: Authenticated) -> None:
         seconds = min(CACHE_SECONDS, authenticated.valid_until - self._clock.time())

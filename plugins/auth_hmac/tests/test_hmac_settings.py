@@ -55,6 +55,17 @@ def test_a_random_secret_is_strong_in_every_spelling(seed: int, spelling: str) -
     assert HmacSettings(secret=Secret(spelled)).secret.reveal() == spelled
 
 
+@pytest.mark.parametrize("secret", [*WEAK.values(), STRONG], ids=[*WEAK, "the same again"])
+def test_a_previous_secret_obeys_the_same_rules_and_is_another(secret: str) -> None:
+    environment = {
+        "AEGIS_AUTH_HMAC_SECRET": STRONG,
+        "AEGIS_AUTH_HMAC_SECRET_PREVIOUS": secret,
+    }
+    with pytest.raises(SettingsError, match="AEGIS_AUTH_HMAC_SECRET_PREVIOUS") as caught:
+        read_section(HmacSettings, environment)
+    assert len(secret) < 8 or secret[:8] not in str(caught.value)
+
+
 def test_the_defaults_are_a_day_and_half_a_minute() -> None:
     section = read_section(HmacSettings, {"AEGIS_AUTH_HMAC_SECRET": STRONG})
     assert (section.max_ttl_seconds, section.leeway_seconds) == (86_400, 30)

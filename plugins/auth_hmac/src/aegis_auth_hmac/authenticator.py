@@ -20,11 +20,14 @@ INVALID = "Invalid bearer token"
 
 
 class HmacAuthenticator(Authenticator, TokenIssuer):
-    """Accepts HS256 tokens of one secret. A refusal's reason goes to the audit record alone."""
+    """Accepts HS256 tokens of the secret, and of the one before it where that is set.
+
+    A refusal's reason goes to the audit record alone.
+    """
 
     def __init__(self, settings: HmacSettings, clock: Clock) -> None:
         self._clock = clock
-        self._verifier = Verifier(settings.secret)
+        self._verifier = Verifier(settings.secrets)
         self._rules = Rules(settings.max_ttl_seconds, settings.leeway_seconds)
         self._issuer = JwtIssuer(settings.secret, clock.time)
 
@@ -51,6 +54,8 @@ class HmacAuthenticator(Authenticator, TokenIssuer):
             return None
         try:
             claims = self._verifier.claims(token)
+            if claims is None:
+                return None
             return self._rules.authenticated(claims, self._clock.time())
         except RefusedError as refusal:
             raise UnauthorizedError(INVALID, reason=str(refusal)) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from typing import ClassVar
 
 from jwt.algorithms import HMACAlgorithm
@@ -25,18 +26,37 @@ class HmacSettings(SettingsSection, frozen=True, kw_only=True):
     prefix: ClassVar[str] = "AEGIS_AUTH_HMAC"
 
     secret: Secret
+    secret_previous: Secret | None = None
     max_ttl_seconds: int = 24 * 3600
     leeway_seconds: int = 30
 
     def __post_init__(self) -> None:
-        try:
-            require_strong(self.secret)
-        except ValueError as error:
-            raise ValueError(f"AEGIS_AUTH_HMAC_SECRET: {error}") from None
+        _require_strong("AEGIS_AUTH_HMAC_SECRET", self.secret)
+        if self.secret_previous is not None:
+            _require_strong("AEGIS_AUTH_HMAC_SECRET_PREVIOUS", self.secret_previous)
+            if hmac.compare_digest(self.secret.reveal(), self.secret_previous.reveal()):
+                raise ValueError(
+                    "AEGIS_AUTH_HMAC_SECRET_PREVIOUS is the same as AEGIS_AUTH_HMAC_SECRET: "
+                    "set the new secret there, or take the previous one out"
+                )
         if not 1 <= self.max_ttl_seconds <= MAX_TTL_SECONDS:
             raise ValueError(f"AEGIS_AUTH_HMAC_MAX_TTL_SECONDS must be 1 to {MAX_TTL_SECONDS}")
         if not 0 <= self.leeway_seconds <= MAX_LEEWAY_SECONDS:
             raise ValueError(f"AEGIS_AUTH_HMAC_LEEWAY_SECONDS must be 0 to {MAX_LEEWAY_SECONDS}")
+
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """The secrets whose tokens hold; the first one issues."""
+        return (
+            (self.secret,) if self.secret_previous is None else (self.secret, self.secret_previous)
+        )
+
+
+def _require_strong(variable: str, secret: Secret) -> None:
+    try:
+        require_strong(secret)
+    except ValueError as error:
+        raise ValueError(f"{variable}: {error}") from None
 
 
 def require_strong(secret: Secret) -> None:
