@@ -19,7 +19,7 @@ pytestmark = pytest.mark.node
 SECRET = "mB3vQ9sK1zX7cW5nR2tL8pJ4hG6fD0aYeUiOqTrEwSxVbN"
 AES = {"spec": {"name": "mine", "algorithm": "AES", "sizeBits": 256}}
 CLAIMS = {"aud": "aegis", "sub": "alice", "groups": ["admins"]}
-KINDS = ("oidc,hmac",)
+KINDS = ("oidc,hmac", "hmac,oidc")
 
 
 def settings(mock: Any, kinds: str) -> dict[str, str]:
