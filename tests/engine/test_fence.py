@@ -21,6 +21,7 @@ from aegis_kernel.engine.operations import messages as m
 from aegis_kernel.engine.streams import View
 from aegis_kernel.spi.journal import Committed
 from tests.support.kernel import ALICE, settings
+from tests.support.server import UNLIMITED
 
 SIGNS_PER_TRIAL = 8
 SECRET = "3f1e8a-a-secret-of-more-than-32-bytes-0c7b"
@@ -91,6 +92,7 @@ async def test_no_use_is_released_after_its_compromise(
         AEGIS_JOURNAL_KIND=journal,
         AEGIS_AUTH_KIND="hmac",
         AEGIS_AUTH_HMAC_SECRET=SECRET,
+        **UNLIMITED,
     )
     async with Kernel(chosen) as kernel:
         uses = 0

@@ -15,6 +15,7 @@ from hypothesis import settings as bounded
 from hypothesis import strategies as st
 
 from aegis_kernel.domain.errors import (
+    IllegalOperationError,
     KeyNotFoundError,
     PermissionDeniedError,
     SettingsError,
@@ -263,6 +264,18 @@ async def test_what_is_denied_or_unknown_counts_as_well_for_each_refusal_is_reco
         await kernel.pipeline.run(op.ACTIVATE, BOB, m.Transition(), key_id)
 
 
+async def test_a_request_that_starts_again_counts_once(room: Room) -> None:
+    kernel = await room.kernel(requests=10, burst_seconds=1)
+    key_id = await active(kernel)
+    stale = await kernel.pipeline._streams.view(key_id)
+    await kernel.pipeline.run(op.COMPROMISE, ALICE, m.Compromise("leaked"), key_id)
+    kernel.pipeline._streams.put(stale)
+    with pytest.raises(IllegalOperationError):
+        await kernel.pipeline.run(op.ENCRYPT, ALICE, m.Encrypt(Secret(b"x")), key_id)
+    # Of 10 requests these were made: create, activate, compromise, encrypt.
+    assert await served(drawing(kernel)) == 6
+
+
 async def test_a_refused_request_reads_and_writes_nothing(room: Room) -> None:
     kernel = await room.kernel(requests=1, burst_seconds=2)
     await served(drawing(kernel))
@@ -288,6 +301,7 @@ async def test_aes_goes_on_when_rsa_is_exhausted(room: Room) -> None:
     rsa, aes = await active(kernel, algorithm="RSA", size_bits=4096), await active(kernel)
     sign = m.Sign(SignatureAlgorithm.RSA_PSS_SHA256, b"message")
     assert await served(lambda: kernel.pipeline.run(op.SIGN, ALICE, sign, rsa)) == 1
+    assert "TooManyRequests" not in [row["outcome"] for row in await records(kernel)]
     encrypt = m.Encrypt(Secret(b"x"))
     assert await served(lambda: kernel.pipeline.run(op.ENCRYPT, ALICE, encrypt, aes)) == 200
 
