@@ -89,9 +89,9 @@ class Scribe:
         """Return the record of one failed authentication."""
         return self._unknown(source_ip=source_ip, request_id=request_id, reason=reason)
 
-    def strangers(self, count: int) -> Record:
-        """Return the record of `count` failed authentications together."""
-        return self._unknown(count=count)
+    def strangers(self, count: int, source_ip: str | None, reason: str | None) -> Record:
+        """Return the record of `count` failed authentications; `source_ip` had the most of them."""
+        return self._unknown(count=count, source_ip=source_ip, reason=reason)
 
     def _unknown(self, **known: Any) -> Record:
         event_id = self.new_event_id()

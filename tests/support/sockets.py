@@ -35,9 +35,10 @@ async def serving(kernel: Kernel, limits: Limits | None = None) -> AsyncIterator
 
 @asynccontextmanager
 async def connection(
-    port: int,
+    port: int, seconds: float = 10
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    async with asyncio.timeout(10):
+    """A connection that fails the test if it is needed for longer than `seconds`."""
+    async with asyncio.timeout(seconds):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         try:
             yield reader, writer
