@@ -37,9 +37,12 @@ BAD = [
     (
         {"AEGIS_AUTH_KIND": "hmac"}
         | dict.fromkeys(("AEGIS_AUTH_HMAC_SECRET", "AEGIS_AUTH_HMAC_SECRET_PREVIOUS"), SECRET),
-        ["AEGIS_AUTH_HMAC_SECRET_PREVIOUS is the same", "take the previous one out"],
+        ["HMAC_SECRET: set the new secret there, or take the previous one out"],
     ),
-    ({"AEGIS_AUTH_KIND": "hmac,hmac", "AEGIS_AUTH_HMAC_SECRET": SECRET}, ["AUTH_KIND", "twice"]),
+    (
+        {"AEGIS_AUTH_KIND": "hmac,hmac", "AEGIS_AUTH_HMAC_SECRET": SECRET},
+        ["AEGIS_AUTH_KIND names a plugin twice"],
+    ),
     ({"AEGIS_AUTH_KIND": "dev,hmac", "AEGIS_AUTH_HMAC_SECRET": SECRET}, ["stands alone"]),
     ({"AEGIS_AUTH_KIND": "ldap"}, ["no aegis.authenticator plugin named 'ldap'"]),
     ({"AEGIS_ROT_KIND": "hsm"}, ["no aegis.root_of_trust plugin named 'hsm'"]),
