@@ -32,6 +32,9 @@ _RENAMED: Mapping[Operation, str] = {
     Operation.ACTIVATE_POLICY: "PolicyActivated",
     Operation.UPDATE: "KeyUpdated",
     Operation.ANNOUNCE_ROTATION: "RotationDue",
+    Operation.ISSUE_AGENT: "AgentIssued",
+    Operation.REVOKE_AGENT: "AgentRevoked",
+    Operation.REVOKE_AGENTS: "AgentsRevoked",
 }
 
 AUDIT_OP: Mapping[Operation, str] = MappingProxyType(
@@ -57,7 +60,8 @@ class AuditRecord(
 
     `ts` is RFC 3339 UTC with milliseconds; `event_id` is a UUIDv7, fixed before the first try to
     commit. `outcome` is "Success", an error code, "InvalidSignature" or "InvalidMac". With a `mode`,
-    nothing was done. `count` is how many the record stands for. No context value, payload or
+    nothing was done. `count` is how many the record stands for. `parent` is who issued the agent that
+    asks, `agent_id` the agent that it is about. No context value, payload or
     material ever stands here.
     """
 
@@ -79,5 +83,6 @@ class AuditRecord(
     request_id: str | None = None
     source_ip: str | None = None
     parent: str | None = None
+    agent_id: str | None = None
     count: int | None = None
     mode: Mode | None = None

@@ -76,6 +76,11 @@ class Operation(StrEnum):
     SET_ALIAS = "SetAlias"
     DELETE_ALIAS = "DeleteAlias"
     LIST_ALIASES = "ListAliases"
+    ISSUE_AGENT = "IssueAgent"
+    GET_AGENT = "GetAgent"
+    LIST_AGENTS = "ListAgents"
+    REVOKE_AGENT = "RevokeAgent"
+    REVOKE_AGENTS = "RevokeAgents"
 
 
 class Usage(StrEnum):
@@ -174,6 +179,11 @@ LAW: Mapping[Operation, Rule] = MappingProxyType(
         Operation.ACTIVATE_POLICY: Rule("activate the policies of", frozenset()),
         Operation.LIST_ALIASES: Rule("list the aliases of", frozenset()),
         Operation.AUTHENTICATE: Rule("authenticate", frozenset()),
+        Operation.ISSUE_AGENT: Rule("issue an agent", frozenset()),
+        Operation.GET_AGENT: Rule("get this agent", frozenset()),
+        Operation.LIST_AGENTS: Rule("list agents", frozenset()),
+        Operation.REVOKE_AGENT: Rule("revoke this agent", frozenset()),
+        Operation.REVOKE_AGENTS: Rule("revoke these agents", frozenset()),
         # import
         Operation.CREATE_IMPORT_TOKEN: Rule("import into", _PRE_ACTIVE | _ACTIVE),
         Operation.IMPORT: Rule("import into", _PRE_ACTIVE | _ACTIVE),

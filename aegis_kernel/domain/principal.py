@@ -1,4 +1,4 @@
-"""Who asks: a human or a service, named by a subject and its groups."""
+"""Who asks: a human, a service or an agent, named by a subject and its groups."""
 
 from __future__ import annotations
 
@@ -19,11 +19,15 @@ class PrincipalKind(StrEnum):
 
     HUMAN = "Human"
     SERVICE = "Service"
+    AGENT = "Agent"
     UNKNOWN = "Unknown"
 
 
 class Principal(msgspec.Struct, frozen=True, kw_only=True):
-    """An authenticated caller. `subject` is its id; groups come from the authenticator alone."""
+    """An authenticated caller. `subject` is its id; groups come from the authenticator alone.
+
+    An agent has no groups: the kernel decides by those of the principal that it acts for.
+    """
 
     subject: str
     kind: PrincipalKind

@@ -1,4 +1,4 @@
-"""Who asks: the authenticators in order, behind one bounded cache."""
+"""Who asks: agents' tokens and the authenticators in order, behind one bounded cache."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hashlib import sha256
 import msgspec
 
 from aegis_kernel.domain.errors import UnauthorizedError
-from aegis_kernel.domain.principal import SYSTEM_SUBJECT, Principal
+from aegis_kernel.domain.principal import SYSTEM_SUBJECT, Principal, PrincipalKind
 from aegis_kernel.engine.cache import BoundedCache
 from aegis_kernel.engine.strangers import Strangers
 from aegis_kernel.spi.authenticator import Authenticated, Authenticator
@@ -18,7 +18,7 @@ CACHE_SECONDS = 60.0
 CACHE_ENTRIES = 10_000
 
 # One text for every cause: which part of a credential is wrong is nobody's business.
-_REFUSED = "Missing or invalid credentials"
+REFUSED = "Missing or invalid credentials"
 
 
 class _Remembered(msgspec.Struct, frozen=True, gc=False):
@@ -30,18 +30,25 @@ class Authentication:
     """Turns headers into a principal. Failures are never cached."""
 
     def __init__(
-        self, authenticators: Sequence[Authenticator], clock: Clock, strangers: Strangers
+        self,
+        authenticators: Sequence[Authenticator],
+        clock: Clock,
+        strangers: Strangers,
+        agent_tokens: Authenticator | None = None,
     ) -> None:
-        self._authenticators = authenticators
+        self._chosen = authenticators
+        self._agent_tokens = agent_tokens
+        # Asked first: they alone make agents, and take no credential but their own.
+        self._authenticators = (*([agent_tokens] if agent_tokens else ()), *authenticators)
         self._clock = clock
         self._strangers = strangers
-        names = [name for each in authenticators for name in each.credential_headers]
+        names = [name for each in self._authenticators for name in each.credential_headers]
         self._names = frozenset(names)
         self._cache: BoundedCache[bytes, _Remembered] = BoundedCache(CACHE_ENTRIES)
 
     @property
     def descriptions(self) -> tuple[str, ...]:
-        return tuple(each.description for each in self._authenticators)
+        return tuple(each.description for each in self._chosen)
 
     async def authenticate(
         self,
@@ -64,20 +71,20 @@ class Authentication:
             authenticated = await self._ask(dict(shown), len(shown))
         except UnauthorizedError as error:
             self._strangers.refused(source_ip, request_id, error.reason)
-            raise UnauthorizedError(_REFUSED) from None
+            raise UnauthorizedError(REFUSED) from None
         self._remember(digest, authenticated)
         return authenticated.principal
 
     async def _ask(self, shown: dict[bytes, bytes], count: int) -> Authenticated:
         if count != len(shown):
-            raise UnauthorizedError(_REFUSED, reason="a credential header came twice")
+            raise UnauthorizedError(REFUSED, reason="a credential header came twice")
         for authenticator in self._authenticators:
             mine = {name: shown[name] for name in authenticator.credential_headers if name in shown}
             authenticated = await authenticator.authenticate(mine)
             if authenticated is not None:
-                return _checked(authenticated)
+                return _checked(authenticated, authenticator is self._agent_tokens)
         reason = "a credential that nobody here takes" if shown else "no credential"
-        raise UnauthorizedError(_REFUSED, reason=reason)
+        raise UnauthorizedError(REFUSED, reason=reason)
 
     def _remember(self, digest: bytes, authenticated: Authenticated) -> None:
         seconds = min(CACHE_SECONDS, authenticated.valid_until - self._clock.time())
@@ -86,7 +93,10 @@ class Authentication:
             self._cache.put(digest, _Remembered(authenticated.principal, until))
 
 
-def _checked(authenticated: Authenticated) -> Authenticated:
-    if authenticated.principal.subject == SYSTEM_SUBJECT:
-        raise UnauthorizedError(_REFUSED, reason="the subject is reserved")
+def _checked(authenticated: Authenticated, is_agent_token: bool) -> Authenticated:
+    principal = authenticated.principal
+    if principal.subject == SYSTEM_SUBJECT:
+        raise UnauthorizedError(REFUSED, reason="the subject is reserved")
+    if (principal.kind is PrincipalKind.AGENT) is not is_agent_token:
+        raise UnauthorizedError(REFUSED, reason="agents are known by their own tokens alone")
     return authenticated

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from msgspec.structs import replace
 
 from aegis_kernel.domain.alias import Alias
-from aegis_kernel.domain.errors import KeyNotFoundError, PermissionDeniedError
+from aegis_kernel.domain.errors import (
+    KeyNotFoundError,
+    PermissionDeniedError,
+    UnauthorizedError,
+)
 from aegis_kernel.domain.key import Key, KeyId
 from aegis_kernel.domain.lifecycle import LAW, Operation
-from aegis_kernel.domain.principal import SYSTEM_SUBJECT
+from aegis_kernel.domain.principal import SYSTEM_SUBJECT, PrincipalKind
+from aegis_kernel.engine.agents import FAMILY as AGENTS
+from aegis_kernel.engine.agents import PRINCIPALS, Agents
+from aegis_kernel.engine.authentication import REFUSED
 from aegis_kernel.engine.job import Job
 from aegis_kernel.engine.operations.declaration import Caller
 from aegis_kernel.engine.policies import STREAM as POLICY
@@ -33,41 +39,94 @@ class Permission(msgspec.Struct, frozen=True, gc=False):
 
 
 _BY_KERNEL = Permission("the kernel itself")
+_ABOVE = ", as an agent above it has them"
+
+# Their phrases say themselves what they are about.
+_WITHOUT_A_KEY = frozenset(
+    {
+        Operation.RANDOM,
+        Operation.ISSUE_AGENT,
+        Operation.GET_AGENT,
+        Operation.LIST_AGENTS,
+        Operation.REVOKE_AGENT,
+        Operation.REVOKE_AGENTS,
+    }
+)
 
 
 class Authority:
     """Owned by the kernel. The pipeline asks it in step 3, for every key that a request names."""
 
-    def __init__(self, authorizer: Authorizer, clock: Clock, policies: Policies) -> None:
+    def __init__(
+        self, authorizer: Authorizer, clock: Clock, policies: Policies, agents: Agents
+    ) -> None:
         self._authorizer = authorizer
         self._clock = clock
         self._policies = policies
+        self._agents = agents
 
     async def stand(self, job: Job) -> Job:
         """Return the job with its caller's standing, read anew at every try where it has streams.
 
         Raises UnavailableError where other policies than the ones here are the active ones.
         """
-        if self._policies.is_free or job.declaration.by_kernel:
+        is_agent = job.caller.principal.kind is PrincipalKind.AGENT
+        if job.declaration.by_kernel or (self._policies.is_free and not is_agent):
             return job
-        if not job.declaration.recorded:
+        # What is not recorded has no commit, and so no fence: it asks the store.
+        fresh = not job.declaration.recorded
+        if fresh and not self._policies.is_free:
             await self._policies.look_anew()
-        return standing_as(job, Standing(_principal(job.caller), self._policies.expected()))
+        policy = () if self._policies.is_free else self._policies.expected()
+        if not is_agent:
+            return standing_as(job, Standing(job.caller.principal, policy))
+        standing = await self._agents.standing(job.caller.principal, fresh=fresh)
+        return standing_as(job, replace(standing, expects=(*standing.expects, *policy)))
 
     async def permit(self, job: Job, view: View) -> Permission:
-        """Return why `job` is allowed. Raises KeyNotFoundError or PermissionDeniedError."""
-        permission = self._permit(job, job.key_id, view.key)
+        """Return why `job` is allowed.
+
+        Raises KeyNotFoundError or PermissionDeniedError, and UnauthorizedError for an agent that has
+        ended.
+        """
+        self.require_live(job.caller)
+        about = job.declaration.belongs_to
+        owner = None if about is None else await about(self._agents, job.caller, job.request)
+        permission = self._permit(job, job.key_id, view.key, owner)
         further = job.declaration.further
         if further is not None and view.further is not None:
             self._permit(job, further.key_id(job.request), view.further.key)
         return permission
 
+    def require_live(self, caller: Caller) -> None:
+        """Raise UnauthorizedError, as for any bad credential, if `caller` is an agent that has ended."""
+        ended = self._ended(caller)
+        if ended is not None:
+            raise UnauthorizedError(REFUSED, reason=ended)
+
     def decide(
-        self, caller: Caller, operation: Operation, key: Key | None, request: object = None
+        self,
+        caller: Caller,
+        operation: Operation,
+        key: Key | None,
+        request: object = None,
+        belongs_to: str | None = None,
     ) -> Decision:
-        """Return whether `caller` may; what a request asks for beside its key is `request`."""
-        circumstances = self._circumstances(caller, request)
-        return self._authorizer.decide(_principal(caller), operation, key, circumstances)
+        """Return whether `caller` may; what a request asks for beside its key is `request`.
+
+        An agent may what the principal may that it acts for, if the agent and each one above it
+        lives and has a scope that allows it.
+        """
+        circumstances = Circumstances(
+            at=self._clock.time(),
+            source_ip=caller.source_ip,
+            contexts=_contexts(request),
+            belongs_to=belongs_to,
+        )
+        refusal = self._ended(caller) or _outside(caller, operation, key, circumstances.contexts)
+        if refusal is not None:
+            return Decision(allowed=False, reason=refusal, final=True)
+        return self._authorizer.decide(caller.acts_for, operation, key, circumstances)
 
     def may_read(self, caller: Caller, key: Key) -> bool:
         """Return whether a list may show `key` to `caller`."""
@@ -75,33 +134,39 @@ class Authority:
 
     def readable_owner(self, caller: Caller) -> str | None:
         """Return the one owner whose keys a list may show to `caller`, None for no such bound."""
-        return self._authorizer.readable_owner(_principal(caller))
+        return self._authorizer.readable_owner(caller.acts_for)
 
     async def forget(self, stream: str) -> None:
         """Drop what is known of `stream`, which has moved."""
         if stream == POLICY:
             await self._policies.refresh()
+        if stream.startswith((AGENTS, PRINCIPALS)):
+            self._agents.forget(stream)
 
-    def _permit(self, job: Job, key_id: KeyId | Alias | None, key: Key | None) -> Permission:
+    def _permit(
+        self, job: Job, key_id: KeyId | Alias | None, key: Key | None, belongs_to: str | None = None
+    ) -> Permission:
         by_kernel = job.declaration.by_kernel
         if key_id is not None and (key is None or (_is_hidden(key) and not by_kernel)):
             raise KeyNotFoundError(f"No key {key_id}")
         if by_kernel:
             return _BY_KERNEL
         operation = job.declaration.name
-        decision = self.decide(job.caller, operation, key, job.request)
+        decision = self.decide(job.caller, operation, key, job.request, belongs_to)
         if not decision.allowed:
             raise PermissionDeniedError(
                 f"{job.caller.principal.subject} is not permitted to {LAW[operation].phrase}"
-                f"{'' if operation is Operation.RANDOM else ' this key'}",
+                f"{'' if operation in _WITHOUT_A_KEY else ' this key'}",
                 reason=decision.reason,
             )
         return Permission(decision.reason)
 
-    def _circumstances(self, caller: Caller, request: object) -> Circumstances:
-        return Circumstances(
-            at=self._clock.time(), source_ip=caller.source_ip, contexts=_contexts(request)
-        )
+    def _ended(self, caller: Caller) -> str | None:
+        standing = caller.standing
+        if standing is not None:
+            return standing.ended(self._clock.time())
+        is_agent = caller.principal.kind is PrincipalKind.AGENT
+        return "agent without standing" if is_agent else None
 
 
 def standing_as(job: Job, standing: Standing) -> Job:
@@ -109,8 +174,17 @@ def standing_as(job: Job, standing: Standing) -> Job:
     return replace(job, caller=replace(job.caller, standing=standing))
 
 
-def _principal(caller: Caller) -> Any:
-    return caller.principal if caller.standing is None else caller.standing.principal
+def _outside(
+    caller: Caller, operation: Operation, key: Key | None, contexts: Sequence[Mapping[str, str]]
+) -> str | None:
+    """Return why the scopes of an agent and of those above it refuse, None where they do not."""
+    if caller.standing is None:
+        return None
+    key_id = None if key is None else key.id
+    for distance, agent in enumerate(caller.standing.chain):
+        if not agent.allows(operation, key_id, contexts):
+            return f"outside the agent's scopes{_ABOVE if distance else ''}"
+    return None
 
 
 def _is_hidden(key: Key) -> bool:
@@ -124,5 +198,7 @@ def _contexts(request: object) -> tuple[Mapping[str, str], ...]:
     if items is not None:
         return tuple([context for item in items for context in _contexts(item)])
     context = getattr(request, "context", None) or {}
-    destination = getattr(request, "destination_context", None)
-    return (context,) if destination is None else (context, destination)
+    if not hasattr(request, "destination_context"):
+        return (context,)
+    # A destination without a context is bound to the empty one, and is decided on as such.
+    return (context, request.destination_context or {})

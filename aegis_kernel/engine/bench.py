@@ -12,6 +12,8 @@ from aegis_kernel.domain.errors import BadRequestError, PermissionDeniedError, U
 from aegis_kernel.domain.key import Key, KeyId
 from aegis_kernel.domain.lifecycle import LAW, Operation
 from aegis_kernel.domain.spec import KeySpec
+from aegis_kernel.engine.agent_tokens import AgentTokens
+from aegis_kernel.engine.agents import Agents
 from aegis_kernel.engine.aliases import Aliases
 from aegis_kernel.engine.opened import Opened, OpenedKeys
 from aegis_kernel.engine.streams import Streams
@@ -46,6 +48,8 @@ class Bench:
         opened: OpenedKeys,
         streams: Streams,
         aliases: Aliases,
+        agents: Agents,
+        agent_tokens: AgentTokens,
         usage: UsageCounter,
         destruction: Destruction,
         dev_mode: bool,
@@ -57,6 +61,8 @@ class Bench:
         self.opened = opened
         self.streams = streams
         self.aliases = aliases
+        self.agents = agents
+        self.agent_tokens = agent_tokens
         self.usage = usage
         self.destruction = destruction
         self.dev_mode = dev_mode

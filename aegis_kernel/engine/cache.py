@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable, ItemsView
+from collections.abc import Hashable
 from typing import Generic, TypeVar
 
 Name = TypeVar("Name", bound=Hashable)
@@ -31,9 +31,6 @@ class BoundedCache(Generic[Name, Value]):
         self._values.move_to_end(name)
         if len(self._values) > self._capacity:
             self._values.popitem(last=False)
-
-    def items(self) -> ItemsView[Name, Value]:
-        return self._values.items()
 
     def forget(self, name: Name) -> None:
         self._values.pop(name, None)

@@ -44,6 +44,7 @@ class _Memory(msgspec.Struct, frozen=True, rename="camel"):
 
     key_id: KeyId | None
     answer: msgspec.Raw
+    agent_id: str | None = None
 
 
 class _SecretFoundError(Exception):
@@ -74,9 +75,11 @@ def claim(
     )
 
 
-def remember(claimed: Claim, answer: Any, key_id: KeyId | None, now: datetime) -> IdempotencyRow:
+def remember(
+    claimed: Claim, answer: Any, key_id: KeyId | None, now: datetime, agent_id: str | None = None
+) -> IdempotencyRow:
     """Return the row to commit with the effect that `answer` tells of."""
-    memory = _Memory(key_id, _without_secrets(answer))
+    memory = _Memory(key_id, _without_secrets(answer), agent_id)
     return IdempotencyRow(
         scope=claimed.scope,
         digest=claimed.digest,
@@ -98,12 +101,13 @@ def recall(row: IdempotencyRow, claimed: Claim, answers_with: Any) -> Effect:
     memory = msgspec.json.decode(row.response, type=_Memory)
     if bytes(memory.answer) == _NOTHING:
         raise ConflictError(
-            f"Done already, for {memory.key_id}: its answer held a secret and is not repeated",
+            f"Done already, for {memory.key_id or memory.agent_id}: its answer held a secret and is not repeated",
             reason="idempotent replay",
         )
     return Effect(
         answer=msgspec.json.decode(memory.answer, type=answers_with),
         key_id=memory.key_id,
+        agent_id=memory.agent_id,
         reason="idempotent replay",
         mode=Mode.REPLAY,
     )

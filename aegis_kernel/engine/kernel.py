@@ -8,6 +8,9 @@ from importlib.metadata import version as distribution_version
 from types import TracebackType
 
 from aegis_kernel.engine.acting import Stage
+from aegis_kernel.engine.agent_key import AgentKey
+from aegis_kernel.engine.agent_tokens import AgentTokens
+from aegis_kernel.engine.agents import Agents
 from aegis_kernel.engine.aliases import Aliases
 from aegis_kernel.engine.authentication import Authentication
 from aegis_kernel.engine.authority import Authority
@@ -18,7 +21,11 @@ from aegis_kernel.engine.commit import Committer
 from aegis_kernel.engine.delivery import Delivery, SinkFeed
 from aegis_kernel.engine.executor import BoundedExecutor
 from aegis_kernel.engine.faults import Faults
-from aegis_kernel.engine.guards import guarded_authenticators, guarded_authorizer
+from aegis_kernel.engine.guards import (
+    GuardedAuthenticator,
+    guarded_authenticators,
+    guarded_authorizer,
+)
 from aegis_kernel.engine.health import HealthBoard, HealthReport
 from aegis_kernel.engine.key_set import KeySet
 from aegis_kernel.engine.limits import build_limits
@@ -156,11 +163,14 @@ class Kernel:
             self.settings, providers, clock, scribe, self._committer.commit
         )
         self.policies = build_policies(providers, self._committer.commit, scribe)
-        authority = Authority(guarded_authorizer(providers, self._faults), clock, self.policies)
+        authorizer = guarded_authorizer(providers, self._faults)
+        agents = Agents(journal, settings.cache_keys)
+        authority = Authority(authorizer, clock, self.policies, agents)
         streams = Streams(journal, settings.cache_keys)
         aliases = Aliases(journal, streams, settings.cache_keys)
         self.usage = UsageCounter(journal, self._committer, clock, settings.usage_seconds)
         opened = OpenedKeys(journal, providers.roots, settings.cache_opened_keys)
+        agent_tokens = self._build_agent_tokens(providers, streams, scribe, opened)
         bench = Bench(
             clock=clock,
             journal=journal,
@@ -169,6 +179,8 @@ class Kernel:
             opened=opened,
             streams=streams,
             aliases=aliases,
+            agents=agents,
+            agent_tokens=agent_tokens,
             usage=self.usage,
             destruction=Destruction(settings.destroy_days, 0 if self.settings.dev_mode else 7),
             dev_mode=self.settings.dev_mode,
@@ -189,11 +201,28 @@ class Kernel:
         )
         self.key_set = KeySet(bench, clock)
         self._strangers = Strangers(self._committer, scribe, self._observers, clock)
-        authenticators = guarded_authenticators(providers, self._faults)
-        self.authentication = Authentication(authenticators, clock, self._strangers)
+        self.authentication = self._build_authentication(providers, agent_tokens)
         self._build_schedules(journal, streams)
         self._delivery = self._build_delivery(providers)
         self._board = HealthBoard(looked_after(providers, self.policies), self.version, clock)
+
+    def _build_agent_tokens(
+        self, providers: Providers, streams: Streams, scribe: Scribe, opened: OpenedKeys
+    ) -> AgentTokens:
+        key = AgentKey(
+            streams=streams,
+            roots=providers.roots,
+            masters=self._masters,
+            commit=self._committer.commit,
+            scribe=scribe,
+            clock=self._clock,
+        )
+        return AgentTokens(key, opened, self._clock)
+
+    def _build_authentication(self, providers: Providers, tokens: AgentTokens) -> Authentication:
+        authenticators = guarded_authenticators(providers, self._faults)
+        agents = GuardedAuthenticator("agents", tokens, self._faults)
+        return Authentication(authenticators, self._clock, self._strangers, agents)
 
     def _build_schedules(self, journal: Journal, streams: Streams) -> None:
         pause = self.settings.kernel.sweep_seconds

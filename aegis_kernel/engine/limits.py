@@ -133,4 +133,7 @@ def build_limits(settings: Settings, clock: Clock, refusals: Refusals) -> Limits
 
 def _payer(caller: Caller) -> str:
     standing = caller.standing
-    return caller.principal.subject if standing is None else standing.principal.subject
+    # A token that is worth nothing any more uses up nobody's limit but its own.
+    if standing is None or standing.void is not None:
+        return caller.principal.subject
+    return standing.principal.subject

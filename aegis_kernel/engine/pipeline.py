@@ -188,7 +188,10 @@ class Pipeline:
         permit_job(job, view)
         if kept is not None and kept.holds_for(view.key):
             return kept.effect, permission
-        return await self._stage.act(job, view), permission
+        effect = await self._stage.act(job, view)
+        if job.caller.standing is not None:
+            self._authority.require_live(job.caller)  # it may have ended while it acted
+        return effect, permission
 
     async def _try(self, job: Job, view: View) -> Effect:
         try:
@@ -257,7 +260,8 @@ class Pipeline:
             effect.answer or key_answer(after, effect),
             effect.key_id or (after.key.id if after.key else None),
         )
-        return idempotency.remember(job.claim, answer, key_id, self._bench.now())
+        now = self._bench.now()
+        return idempotency.remember(job.claim, answer, key_id, now, effect.agent_id)
 
     async def _commit(self, entry: Entry) -> Conflict | None:
         verdict = await self._committer.commit(entry)

@@ -17,6 +17,7 @@ from aegis_kernel.domain.errors import BootError, InternalError
 from aegis_kernel.domain.key import Key, KeyId
 from aegis_kernel.domain.lifecycle import KeyState, Operation
 from aegis_kernel.engine import policies
+from aegis_kernel.engine.reapplying_agents import reapply_agents
 from aegis_kernel.engine.records import Scribe
 from aegis_kernel.engine.streams import View, append, decode_snapshot
 from aegis_kernel.spi.journal import Append, Conflict, DeleteMaterial, Entry, Journal, Query
@@ -55,6 +56,7 @@ async def reapply(
 ) -> tuple[Reapplied, ...]:
     """Do again to `restored` what `newer` says happened since; return what that was."""
     done = await _reapply_policies(restored, newer, scribe)
+    done += [Reapplied(None, each) for each in await reapply_agents(restored, newer, scribe)]
     after, more = 0, True
     while more:
         page = await newer.find(Query(prefix="key/", after=after, limit=_PAGE_KEYS))

@@ -70,6 +70,8 @@ class Scribe:
                 current_version=effect.current_version,
                 destination_key_id=effect.destination_key_id,
                 destination_key_version=effect.destination_key_version,
+                agent_id=effect.agent_id,
+                parent=_parent(caller),
                 event_id=event_id,
                 request_id=caller.request_id,
                 source_ip=caller.source_ip,
@@ -89,9 +91,9 @@ class Scribe:
         """Return the record of one failed authentication."""
         return self._unknown(source_ip=source_ip, request_id=request_id, reason=reason)
 
-    def strangers(self, count: int, source_ip: str | None, reason: str | None) -> Record:
-        """Return the record of `count` failed authentications; `source_ip` had the most of them."""
-        return self._unknown(count=count, source_ip=source_ip, reason=reason)
+    def strangers(self, count: int) -> Record:
+        """Return the record of `count` failed authentications together."""
+        return self._unknown(count=count)
 
     def _unknown(self, **known: Any) -> Record:
         event_id = self.new_event_id()
@@ -105,3 +107,9 @@ class Scribe:
             **known,
         )
         return Record(event_id, _encode(record))
+
+
+def _parent(caller: Caller) -> str | None:
+    """Return who issued the agent that asks, None for anybody else."""
+    standing = caller.standing
+    return standing.chain[0].parent if standing is not None and standing.chain else None

@@ -19,15 +19,10 @@ WINDOW_SECONDS = 10.0
 RECORDS_PER_SOURCE = 10
 RECORDS_IN_ALL = 100
 SOURCES_REMEMBERED = 1_000
-SHORTEST_SLEEP_SECONDS = 0.1
 
 
 class Strangers:
-    """Counts per window of 10 s: 10 records per source, 100 in all, then one summary record.
-
-    Every failure is in exactly one record, its own or a summary; in two if the journal could not
-    say whether the first was committed.
-    """
+    """Counts per window of 10 s: 10 records per source, 100 in all, then one summary record."""
 
     def __init__(
         self, committer: Committer, scribe: Scribe, observers: Observers, clock: Clock
@@ -37,81 +32,54 @@ class Strangers:
         self._observers = observers
         self._clock = clock
         self._tasks: set[asyncio.Task[None]] = set()
-        self._unrecorded = 0
         self._start_window()
 
     def refused(self, source_ip: str | None, request_id: str | None, reason: str | None) -> None:
         """Note one failed authentication; returns at once."""
         self._observers.refused_authentication()
-        self._end_window_if_due()
+        if self._clock.monotonic() - self._window_began >= WINDOW_SECONDS:
+            self.summarise()
         source = source_ip or ""
-        recorded = self._recorded_by.get(source) or 0
-        if recorded >= RECORDS_PER_SOURCE or self._recorded >= RECORDS_IN_ALL or self._is_behind():
-            self._unrecorded += 1
-            self._unrecorded_by.put(source, (self._unrecorded_by.get(source) or 0) + 1)
+        seen = (self._by_source.get(source) or 0) + 1
+        self._by_source.put(source, seen)
+        if seen > RECORDS_PER_SOURCE or self._recorded >= RECORDS_IN_ALL:
+            self._uncounted += 1
             return
         self._recorded += 1
-        self._recorded_by.put(source, recorded + 1)
-        self._record(self._scribe.stranger(source_ip, request_id, reason), 1)
+        self._record(self._scribe.stranger(source_ip, request_id, reason))
 
     def summarise(self) -> None:
         """Record how many went unrecorded in this window, and begin the next."""
-        if self._unrecorded and not self._is_behind():
-            count, self._unrecorded = self._unrecorded, 0
-            self._record(self._scribe.strangers(count, *self._most_frequent()), count)
+        if self._uncounted:
+            self._record(self._scribe.strangers(self._uncounted))
         self._start_window()
 
     async def run(self) -> None:
         """Summarise at the end of every window until cancelled."""
         while True:
-            ends = self._window_began + WINDOW_SECONDS
-            await asyncio.sleep(max(ends - self._clock.monotonic(), SHORTEST_SLEEP_SECONDS))
-            self._end_window_if_due()
+            await asyncio.sleep(WINDOW_SECONDS)
+            self.summarise()
 
     async def aclose(self) -> None:
         """Record what is still only counted, and wait for it."""
-        await self._settle()
         self.summarise()
-        await self._settle()
-
-    def _end_window_if_due(self) -> None:
-        if self._clock.monotonic() - self._window_began >= WINDOW_SECONDS:
-            self.summarise()
+        while self._tasks:
+            await asyncio.wait(self._tasks)
 
     def _start_window(self) -> None:
         self._window_began = self._clock.monotonic()
-        self._recorded_by: BoundedCache[str, int] = BoundedCache(SOURCES_REMEMBERED)
-        self._unrecorded_by: BoundedCache[str, int] = BoundedCache(SOURCES_REMEMBERED)
+        self._by_source: BoundedCache[str, int] = BoundedCache(SOURCES_REMEMBERED)
         self._recorded = 0
+        self._uncounted = 0
 
-    def _most_frequent(self) -> tuple[str | None, str | None]:
-        """Return the source with most unrecorded failures, and how many; with many sources a guess.
-
-        Who comes seldom may have been forgotten, and counts from its return: hence "at least".
-        """
-        by_source = self._unrecorded_by.items()
-        source, count = max(by_source, key=lambda item: item[1], default=("", 0))
-        if not source:
-            return None, None
-        sources = len(by_source)
-        return source, f"at least {count} of them from this source; sources: at least {sources}"
-
-    def _is_behind(self) -> bool:
-        """Return whether the journal has not taken what it was given: nothing more waits for it."""
-        return len(self._tasks) >= RECORDS_IN_ALL
-
-    def _record(self, record: Record, count: int) -> None:
-        task = asyncio.create_task(self._commit(record, count))
+    def _record(self, record: Record) -> None:
+        task = asyncio.create_task(self._commit(record))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _commit(self, record: Record, count: int) -> None:
+    async def _commit(self, record: Record) -> None:
         try:
             await self._committer.commit(Entry(expects={}, records=(record,)))
         except AegisError:
             # The stranger has been refused either way; the journal's own health tells the operator.
-            self._unrecorded += count
-
-    async def _settle(self) -> None:
-        while self._tasks:
-            await asyncio.wait(self._tasks)
+            self._uncounted += 1

@@ -46,6 +46,10 @@ class Streams:
         view = None if fresh else self._views.get(key_id)
         return view or await self._load(key_id)
 
+    def knows(self, key_id: KeyId) -> bool:
+        """Return whether the key is in the cache."""
+        return self._views.get(key_id) is not None
+
     def put(self, view: View) -> None:
         """Keep what a commit has just made true."""
         if view.key is not None:

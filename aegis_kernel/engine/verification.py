@@ -6,12 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
+from aegis_kernel.domain.agent import Agent, AgentEvent, fold_agent
 from aegis_kernel.domain.alias import AliasEvent, AliasTarget, fold_alias
 from aegis_kernel.domain.errors import AegisError, BootError
 from aegis_kernel.domain.events import Event, replay
 from aegis_kernel.domain.key import Key
+from aegis_kernel.domain.kill_switch import AgentsCut, KillSwitch, fold_cut
 from aegis_kernel.domain.lifecycle import KeyState
 from aegis_kernel.engine import masters, policies
+from aegis_kernel.engine.agents import decode_agent, decode_switch
 from aegis_kernel.engine.backup_file import Header
 from aegis_kernel.engine.master_rotation import keepers_of
 from aegis_kernel.engine.material_rows import BoundRow, material_pages
@@ -177,10 +180,26 @@ def _is_master(snapshot: bytes, events: Sequence[bytes]) -> bool:
     return masters.decode(events[-1]) == masters.decode(snapshot)
 
 
+def _is_agent(snapshot: bytes, events: Sequence[bytes]) -> bool:
+    agent: Agent | None = None
+    for event in events:
+        agent = fold_agent(agent, msgspec.json.decode(event, type=AgentEvent))
+    return agent == decode_agent(snapshot)
+
+
+def _is_kill_switch(snapshot: bytes, events: Sequence[bytes]) -> bool:
+    switch = KillSwitch()
+    for event in events:
+        switch = fold_cut(switch, msgspec.json.decode(event, type=AgentsCut))
+    return switch == decode_switch(snapshot)
+
+
 _FOLDS: Mapping[str, Callable[[bytes, Sequence[bytes]], bool]] = {
     "key": _is_key,
     "alias": _is_alias,
     "usage": _is_usage,
+    "agent": _is_agent,
+    "principal": _is_kill_switch,
     masters.STREAM: _is_master,
     policies.STREAM: _is_policy,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from aegis_kernel.rest import (
+    routes_agents,
     routes_aliases,
     routes_batch,
     routes_crypto,
@@ -61,6 +62,11 @@ ENDPOINTS: tuple[Endpoint[Any, Any, Any], ...] = (
     routes_encapsulation.ENCAPSULATE,
     routes_encapsulation.DECAPSULATE,
     *routes_batch.BATCHES,
+    routes_agents.ISSUE_AGENT,
+    routes_agents.LIST_AGENTS,
+    routes_agents.GET_AGENT,
+    routes_agents.REVOKE_AGENT,
+    routes_agents.REVOKE_AGENTS,
 )
 
 PAGES: tuple[Page, ...] = (

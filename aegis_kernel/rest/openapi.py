@@ -33,7 +33,7 @@ from aegis_kernel.rest.openapi_terms import (
     terms_parameters,
 )
 from aegis_kernel.rest.schemas import DryRunView, Nothing, Query, Wire
-from aegis_kernel.rest.schemas_aliases import KEY_NAME_PATTERN
+from aegis_kernel.rest.schemas_aliases import KEY_NAME_PATTERN, UUID_PATTERN
 from aegis_kernel.rest.schemas_keys import CreateKeyRequest
 from aegis_kernel.rest.schemas_lifecycle import RotateRequest, ScheduleDestructionQuery
 
@@ -89,6 +89,10 @@ _IN_PATH: Mapping[str, _Object] = {
     "name": {
         "description": "The alias's name; a slash in it is spelled %2F. None begins with aegis/.",
         "schema": {"type": "string", "pattern": f"^{PATTERN}$"},
+    },
+    "agentId": {
+        "description": "The agent's id, in lower case with dashes.",
+        "schema": {"type": "string", "pattern": f"^{UUID_PATTERN}$"},
     },
     "version": {
         "description": "The number of a version.",
@@ -152,7 +156,7 @@ def _operation(endpoint: Endpoint[Any, Any, Any], query: _Object | None) -> _Obj
     operation: _Object = {
         "operationId": _operation_id(endpoint),
         "summary": endpoint.summary,
-        "tags": ["keys"],
+        "tags": ["agents" if endpoint.path.startswith("/v1/agents") else "keys"],
     }
     parameters: list[Mapping[str, Any]] = [
         {"name": name, "in": "path", "required": True} | _IN_PATH[name]

@@ -40,8 +40,7 @@ class Authenticator(Provider, Protocol):
     async def authenticate(self, headers: Headers) -> Authenticated | None:
         """Return the caller, or None for "not mine, ask the next".
 
-        Several may read one header: a well-formed compact JWS whose `alg`, or `iss`, is plainly not
-        this one's is None. What is not plainly another's is judged here. Raises UnauthorizedError for "mine and bad"; the caller is told nothing of why. Raises
+        Raises UnauthorizedError for "mine and bad"; the caller is told nothing of why. Raises
         UnavailableError when the answer cannot be known now.
         """
         ...

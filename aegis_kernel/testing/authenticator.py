@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import json
 from collections.abc import Sequence
 from types import MappingProxyType
 
@@ -16,12 +14,6 @@ from aegis_kernel.domain.errors import UnauthorizedError
 from aegis_kernel.domain.principal import Principal, PrincipalKind, is_subject
 from aegis_kernel.spi.authenticator import Authenticated, Authenticator, Headers
 from aegis_kernel.testing.doubles import ManualClock
-
-# RFC 7518 §3.1 and RFC 8037: by a shared secret, and by a key pair.
-JWS_ALGORITHMS = (
-    *("HS256", "HS384", "HS512"),
-    *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"),
-)
 
 Good = Sequence[tuple[Headers, Principal]]
 
@@ -74,14 +66,6 @@ class AuthenticatorConformance:
         return ()
 
     @pytest.fixture
-    def jws_algorithms(self) -> Sequence[str]:
-        """The `alg` of the tokens that it verifies; none for one that reads no tokens.
-
-        All of JWS_ALGORITHMS for one that asks somebody else about any token.
-        """
-        return ()
-
-    @pytest.fixture
     def secrets(self) -> Sequence[str]:
         """Text that no repr may show: a signing secret, a token."""
         return ()
@@ -129,25 +113,6 @@ class AuthenticatorConformance:
         assert await authenticator.authenticate({}) is None
         for headers in not_mine:
             assert await authenticator.authenticate(headers) is None
-
-    async def test_a_token_of_the_other_kind_of_key_is_left_to_another(
-        self, authenticator: Authenticator, jws_algorithms: Sequence[str]
-    ) -> None:
-        """Shared secrets on one side, key pairs on the other: whose it is not, it does not refuse."""
-        for algorithm in _of_no_kind(jws_algorithms):
-            assert await authenticator.authenticate(bearer_of_nobody(algorithm)) is None, algorithm
-
-    @pytest.mark.parametrize("algorithm", [*JWS_ALGORITHMS, "none", "None", "nOnE", "hs256", ""])
-    async def test_a_token_that_nobody_signed_is_never_believed(
-        self, authenticator: Authenticator, algorithm: str
-    ) -> None:
-        """Neither alone nor as the last one asked: what nobody takes ends as a refusal."""
-        for headers in (bearer_of_nobody(algorithm), bearer_of_nobody(algorithm, b"")):
-            try:
-                answer = await authenticator.authenticate(headers)
-            except UnauthorizedError:
-                answer = None
-            assert answer is None
 
     async def test_every_bad_credential_is_refused_with_the_same_words(
         self, authenticator: Authenticator, bad: Sequence[Headers]
@@ -209,21 +174,6 @@ class AuthenticatorConformance:
             error = await refusal(authenticator, headers)
             said = f"{error!r}{error}{error.reason}"
             assert not [part for part in words(headers) if part in said]
-
-
-def bearer_of_nobody(algorithm: str, signature: bytes = b"\x17" * 64) -> Headers:
-    """Return a well-formed compact JWS (RFC 7515 §7.1) of an unknown issuer, rightly spelt."""
-    header = {"alg": algorithm, "typ": "JWT"}
-    claims = {"iss": "https://nobody.example", "sub": "mallory", "exp": 4_102_444_800}
-    parts = (json.dumps(header).encode(), json.dumps(claims).encode(), signature)
-    encoded = (base64.urlsafe_b64encode(part).rstrip(b"=") for part in parts)
-    return {b"authorization": b"Bearer " + b".".join(encoded)}
-
-
-def _of_no_kind(own: Sequence[str]) -> list[str]:
-    """Return the algorithms of the kinds of key, secrets or key pairs, of which none is in `own`."""
-    kinds = {algorithm.startswith("HS") for algorithm in own}
-    return [each for each in JWS_ALGORITHMS if each.startswith("HS") not in kinds]
 
 
 def require_sound(authenticated: Authenticated, clock: ManualClock) -> None:

@@ -69,6 +69,11 @@ KEYLESS = {
     Operation.BACK_UP,
     Operation.RESTORE,
     Operation.ACTIVATE_POLICY,
+    Operation.ISSUE_AGENT,
+    Operation.GET_AGENT,
+    Operation.LIST_AGENTS,
+    Operation.REVOKE_AGENT,
+    Operation.REVOKE_AGENTS,
 }
 
 

@@ -40,6 +40,11 @@ MANAGEMENT = {
     Operation.LIST_ALIASES,
     Operation.CREATE_IMPORT_TOKEN,
     Operation.IMPORT,
+    Operation.ISSUE_AGENT,
+    Operation.GET_AGENT,
+    Operation.LIST_AGENTS,
+    Operation.REVOKE_AGENT,
+    Operation.REVOKE_AGENTS,
 }
 SIZE = {Algorithm.AES: 256, Algorithm.RSA: 2048, Algorithm.HMAC: 256}
 CURVE = {Algorithm.EC: Curve.P256, Algorithm.EDDSA: Curve.ED25519}

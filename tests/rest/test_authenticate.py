@@ -15,7 +15,10 @@ PUBLIC = ["/docs", "/docs/", "/docs/docs.yaml", "/docs/docs.json", "/healthz", "
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda e: f"{e.method} {e.path}")
 async def test_every_endpoint_needs_a_caller(stranger: httpx.AsyncClient, endpoint: object) -> None:
-    method, path = endpoint.method, endpoint.path.format(id=ID, name="invoices", version=1)  # type: ignore[attr-defined]
+    method, path = (
+        endpoint.method,
+        endpoint.path.format(id=ID, name="invoices", version=1, agentId=ID),
+    )  # type: ignore[attr-defined]
     response = await stranger.request(method, path)
     assert_refused(response, 401, "Unauthorized")
     assert response.headers["www-authenticate"].startswith("Bearer")

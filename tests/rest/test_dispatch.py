@@ -12,7 +12,12 @@ from aegis_kernel.rest.answer import Answer
 from aegis_kernel.rest.dispatch import Dispatch, Route
 from aegis_kernel.rest.endpoints import ENDPOINTS
 
-VALUES = {"id": "0b9d1f6e-0000-4000-8000-000000000001", "name": "invoices", "version": "2"}
+VALUES = {
+    "id": "0b9d1f6e-0000-4000-8000-000000000001",
+    "name": "invoices",
+    "version": "2",
+    "agentId": "a1",
+}
 TABLE = [(endpoint.method, endpoint.path) for endpoint in ENDPOINTS]
 MISSED = Answer(404, b"the framework's", ())
 

@@ -31,6 +31,11 @@ CONTRACT = {
     "PATCH /v1/keys/{id}": 200,
     "GET /v1/keys/{id}/versions": 200,
     "POST /v1/keys/{id}/versions/{version}/compromise": 200,
+    "POST /v1/agents": 201,
+    "GET /v1/agents": 200,
+    "GET /v1/agents/{agentId}": 200,
+    "POST /v1/agents/{agentId}/revoke": 200,
+    "POST /v1/agents/revoke": 200,
     "GET /v1/aliases": 200,
     "PUT /v1/aliases/{name}": 200,
     "DELETE /v1/aliases/{name}": 200,
@@ -174,7 +179,7 @@ def test_a_body_is_required_where_a_field_of_it_is(document: dict[str, Any]) -> 
     optional = {name.removeprefix("POST /v1/keys/{id}/") for name in required if not required[name]}
     assert optional == {
         "activate", "deactivate", "disable", "enable", "cancel-destruction", "rotate",
-        "encapsulate", "import", "PATCH /v1/keys/{id}",
+        "encapsulate", "import", "PATCH /v1/keys/{id}", "POST /v1/agents/{agentId}/revoke",
     }  # fmt: skip
 
 

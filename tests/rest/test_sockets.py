@@ -2,22 +2,55 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest_asyncio
+import uvicorn
 
 from aegis_kernel.engine.kernel import Kernel
+from aegis_kernel.rest.app import build_app
 from aegis_kernel.rest.edge import Limits
-from tests.support.sockets import answer, connection, serving
 
 ALICE = "Host: aegis\r\nX-Aegis-User: alice\r\nContent-Type: application/json\r\n"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def port(kernel: Kernel) -> AsyncIterator[int]:
-    async with serving(kernel, Limits(body_seconds=0.2)) as port:
-        yield port
+    app = build_app(kernel, Limits(body_seconds=0.2))
+    config = uvicorn.Config(
+        app, port=0, http="httptools", ws="none", lifespan="off", log_config=None, loop="none"
+    )
+    server = uvicorn.Server(config)
+    serving = asyncio.create_task(server._serve())
+    while not server.started:
+        await asyncio.sleep(0.01)
+    yield server.servers[0].sockets[0].getsockname()[1]
+    server.should_exit = True
+    await serving
+
+
+@asynccontextmanager
+async def connection(
+    port: int,
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    async with asyncio.timeout(10):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        try:
+            yield reader, writer
+        finally:
+            writer.close()
+
+
+async def answer(reader: asyncio.StreamReader) -> tuple[int, dict[str, str], bytes]:
+    """Read one answer: status, headers, body."""
+    head = (await reader.readuntil(b"\r\n\r\n")).decode()
+    lines = head.strip().split("\r\n")
+    headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
+    body = await reader.readexactly(int(headers.get("content-length", "0")))
+    return int(lines[0].split()[1]), headers, body
 
 
 def code(body: bytes) -> str:

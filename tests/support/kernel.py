@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,6 @@ from aegis_kernel.engine.kernel import Kernel
 from aegis_kernel.engine.operations import messages as m
 from aegis_kernel.engine.operations.declaration import Caller
 from aegis_kernel.engine.settings import Settings
-from aegis_kernel.spi.context import Clock
 
 ALICE = Caller(Principal(subject="alice", kind=PrincipalKind.HUMAN, groups=frozenset({"admins"})))
 BOB = Caller(Principal(subject="bob", kind=PrincipalKind.HUMAN))
@@ -38,13 +35,6 @@ async def last_record(kernel: Kernel) -> dict[str, Any]:
     assert newest is not None
     record: dict[str, Any] = json.loads(newest.body)
     return record
-
-
-@asynccontextmanager
-async def running_kernel(data_dir: Path, clock: Clock, **environment: str) -> AsyncIterator[Kernel]:
-    """A kernel that is open, with these settings."""
-    async with Kernel(settings(data_dir, **environment), clock) as kernel:
-        yield kernel
 
 
 def settings(data_dir: Path, **environment: str) -> Settings:

@@ -1,5 +1,12 @@
 """What can be asked: one declaration per operation, with its request and its answer."""
 
+from aegis_kernel.engine.operations.agents import (
+    GET_AGENT,
+    ISSUE_AGENT,
+    LIST_AGENTS,
+    REVOKE_AGENT,
+    REVOKE_AGENTS,
+)
 from aegis_kernel.engine.operations.aliases import DELETE_ALIAS, LIST_ALIASES, SET_ALIAS
 from aegis_kernel.engine.operations.data_keys import (
     GENERATE_DATA_KEY,
@@ -53,14 +60,19 @@ __all__ = [
     "GENERATE_DATA_KEY_PAIR_WRAPPED_ONLY",
     "GENERATE_DATA_KEY_WRAPPED_ONLY",
     "GET",
+    "GET_AGENT",
     "GET_PUBLIC_KEY",
     "IMPORT",
+    "ISSUE_AGENT",
     "LIST",
+    "LIST_AGENTS",
     "LIST_ALIASES",
     "LIST_VERSIONS",
     "MAC",
     "RANDOM",
     "REENCRYPT",
+    "REVOKE_AGENT",
+    "REVOKE_AGENTS",
     "ROTATE",
     "SCHEDULE_DESTRUCTION",
     "SET_ALIAS",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
 
+from aegis_kernel.domain.agent import Agent
 from aegis_kernel.domain.alias import Alias
 from aegis_kernel.domain.audit import SUCCESS, Mode, Severity
 from aegis_kernel.domain.errors import AegisError
@@ -19,6 +20,7 @@ from aegis_kernel.engine.standing import Standing
 from aegis_kernel.spi.journal import Append, DeleteMaterial, PutMaterial
 
 if TYPE_CHECKING:
+    from aegis_kernel.engine.agents import Agents
     from aegis_kernel.engine.bench import Bench
 
 Request = TypeVar("Request")
@@ -36,6 +38,17 @@ class Caller(msgspec.Struct, frozen=True, gc=False):
     source_ip: str | None = None
     headers: Any = None
     standing: Standing | None = None
+
+    @property
+    def agent(self) -> Agent | None:
+        """The agent that asks, as its stream has it; None for a human or a service."""
+        standing = self.standing
+        return standing.chain[0] if standing is not None and standing.chain else None
+
+    @property
+    def acts_for(self) -> Principal:
+        """Whose rights count: an agent's are those of the principal that it acts for in the end."""
+        return self.principal if self.standing is None else self.standing.principal
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -71,6 +84,7 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     current_version: int | None = None
     destination_key_id: KeyId | None = None
     destination_key_version: int | None = None
+    agent_id: str | None = None
     details: KeyDetails = KeyDetails()
     expects: tuple[tuple[str, int], ...] = ()
     appends: tuple[Append, ...] = ()
@@ -103,6 +117,7 @@ class Declaration(msgspec.Struct, Generic[Request, Answer], frozen=True):
     rather than the cache, and is only counted when it succeeds. One that is `by_kernel` has no
     caller but the kernel, and is not authorized. One that `changes` something takes an idempotency
     key; `answers_with` is then the type of its answer, by which a stored one is read back.
+    `belongs_to` says for which principal the agents act that a request is about.
     """
 
     name: Operation
@@ -113,3 +128,4 @@ class Declaration(msgspec.Struct, Generic[Request, Answer], frozen=True):
     changes: bool = False
     answers_with: Any = KeyAnswer
     further: Further[Request] | None = None
+    belongs_to: Callable[[Agents, Caller, Request], Awaitable[str]] | None = None

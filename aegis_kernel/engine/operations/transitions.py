@@ -38,7 +38,7 @@ async def _create(bench: Bench, caller: Caller, key: Key | None, request: Create
         at=bench.now(),
         id=key_id,
         spec=request.spec,
-        owner=caller.principal.subject,
+        owner=caller.acts_for.subject,
         root_of_trust=root,
         tags=request.tags,
         description=request.description,

@@ -53,10 +53,6 @@ class TestHmacAuthenticator(AuthenticatorConformance):
         return [{b"authorization": b"Basic YWxpY2U6c2VjcmV0"}, {b"x-aegis-user": b"alice"}]
 
     @pytest.fixture
-    def jws_algorithms(self) -> list[str]:
-        return ["HS256"]
-
-    @pytest.fixture
     def secrets(self, good: list[tuple[dict[bytes, bytes], Principal]]) -> list[str]:
         tokens = [headers[b"authorization"].decode().split()[1] for headers, _ in good]
         return [SECRET, *tokens]

@@ -47,11 +47,6 @@ def test_no_secret_stops_the_boot() -> None:
         read_section(HmacSettings, {})
 
 
-def test_a_previous_secret_alone_stops_the_boot() -> None:
-    with pytest.raises(SettingsError, match="AEGIS_AUTH_HMAC_SECRET must be set"):
-        read_section(HmacSettings, {"AEGIS_AUTH_HMAC_SECRET_PREVIOUS": STRONG})
-
-
 @settings(max_examples=300, deadline=None)
 @given(st.integers(0, 2**32), st.sampled_from(["hex", "base64", "raw"]))
 def test_a_random_secret_is_strong_in_every_spelling(seed: int, spelling: str) -> None:
@@ -66,9 +61,7 @@ def test_a_previous_secret_obeys_the_same_rules_and_is_another(secret: str) -> N
         "AEGIS_AUTH_HMAC_SECRET": STRONG,
         "AEGIS_AUTH_HMAC_SECRET_PREVIOUS": secret,
     }
-    with pytest.raises(
-        SettingsError, match=r"SECRET_PREVIOUS.*(openssl rand|take the previous one out)"
-    ) as caught:
+    with pytest.raises(SettingsError, match="AEGIS_AUTH_HMAC_SECRET_PREVIOUS") as caught:
         read_section(HmacSettings, environment)
     assert len(secret) < 8 or secret[:8] not in str(caught.value)
 
@@ -76,7 +69,6 @@ def test_a_previous_secret_obeys_the_same_rules_and_is_another(secret: str) -> N
 def test_the_defaults_are_a_day_and_half_a_minute() -> None:
     section = read_section(HmacSettings, {"AEGIS_AUTH_HMAC_SECRET": STRONG})
     assert (section.max_ttl_seconds, section.leeway_seconds) == (86_400, 30)
-    assert section.secret_previous is None
     assert STRONG not in repr(section)
 
 

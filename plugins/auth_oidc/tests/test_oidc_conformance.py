@@ -72,10 +72,6 @@ class TestOidcAuthenticator(AuthenticatorConformance):
         ]
 
     @pytest.fixture
-    def jws_algorithms(self) -> list[str]:
-        return ["RS256", "ES256", "EdDSA"]
-
-    @pytest.fixture
     def secrets(self, good: Good) -> list[str]:
         return [headers[b"authorization"].decode().split()[1] for headers, _ in good]
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from aegis_authz_basic import BasicAuthorizer, Plugin
+from aegis_authz_basic import ABOUT_AGENTS, BasicAuthorizer, Plugin
 
 from aegis_kernel import (
     Algorithm,
@@ -107,7 +107,35 @@ def test_the_reason_of_a_refusal_names_nobody() -> None:
         for operation, key in itertools.product(Operation, (None, key_of("subject-alice")))
     ]
     refusals = {decision.reason for decision in decisions if not decision.allowed}
-    assert refusals == {"not an admin", "not an admin and not the key's owner"}
+    assert refusals == {
+        "not an admin",
+        "not an admin and not the key's owner",
+        "not an admin, and agents of another",
+    }
+
+
+@pytest.mark.parametrize("operation", sorted(ABOUT_AGENTS))
+@pytest.mark.parametrize("kind", AUTHENTICATED)
+def test_everyone_has_to_do_with_the_own_agents_and_admins_with_all(
+    operation: Operation, kind: PrincipalKind
+) -> None:
+    def decide(who: Principal, belongs_to: str | None) -> bool:
+        about = Circumstances(belongs_to=belongs_to)
+        return BasicAuthorizer().decide(who, operation, None, about).allowed
+
+    assert decide(principal("bob", kind=kind), "bob")
+    assert not decide(principal("bob", kind=kind), "alice")
+    assert not decide(principal("bob", kind=kind), None)
+    assert decide(principal("root", "admins", kind=kind), "alice")
+
+
+@pytest.mark.parametrize("operation", Operation)
+def test_an_agent_is_not_asked_about_but_whom_it_acts_for(operation: Operation) -> None:
+    for groups in ((), ("admins",)):
+        agent = principal("alice", *groups, kind=PrincipalKind.AGENT)
+        about = Circumstances(belongs_to="alice")
+        for key in (None, key_of("alice")):
+            assert not BasicAuthorizer().decide(agent, operation, key, about).allowed
 
 
 def test_the_plugin_builds_it(tmp_path: Path) -> None:

@@ -24,11 +24,24 @@ OPEN_TO_ALL = frozenset(
     {Operation.CREATE, Operation.LIST, Operation.LIST_ALIASES, Operation.RANDOM}
 )
 
+# The kernel decides what an agent may beside; here it is whose agents somebody has to do with.
+ABOUT_AGENTS = frozenset(
+    {
+        Operation.ISSUE_AGENT,
+        Operation.GET_AGENT,
+        Operation.LIST_AGENTS,
+        Operation.REVOKE_AGENT,
+        Operation.REVOKE_AGENTS,
+    }
+)
+
 ADMIN = Decision(True, "admin")
 OPEN = Decision(True, "open to every principal")
 OWNER = Decision(True, "the key's owner")
+OWN_AGENTS = Decision(True, "agents of its own")
 UNAUTHENTICATED = Decision(False, "not authenticated")
 NOT_ADMIN = Decision(False, "not an admin")
+NOT_ITS_AGENTS = Decision(False, "not an admin, and agents of another")
 NOT_OWNER = Decision(False, "not an admin and not the key's owner")
 
 
@@ -58,14 +71,18 @@ class BasicAuthorizer(Authorizer):
         key: Key | None,
         circumstances: Circumstances,
     ) -> Decision:
-        if principal.kind is PrincipalKind.UNKNOWN:
+        # An agent's rights are those of the principal that it acts for, who is asked about instead.
+        if principal.kind not in (PrincipalKind.HUMAN, PrincipalKind.SERVICE):
             return UNAUTHENTICATED
         if ADMINS in principal.groups:
             return ADMIN
         if operation in OPEN_TO_ALL:
             return OPEN
+        is_about_agents = operation in ABOUT_AGENTS
+        if is_about_agents and circumstances.belongs_to == principal.subject:
+            return OWN_AGENTS
         if key is None:
-            return NOT_ADMIN
+            return NOT_ITS_AGENTS if is_about_agents else NOT_ADMIN
         return OWNER if key.owner == principal.subject else NOT_OWNER
 
     def readable_owner(self, principal: Principal) -> str | None:
