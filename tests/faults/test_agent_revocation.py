@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 from collections import Counter
 from collections.abc import Sequence
@@ -34,9 +35,11 @@ async def trials(
         urls = [server.url for server in servers]
         async with httpx.AsyncClient(headers=headers(), timeout=20) as http:
             key = await active_key(http, urls[0])
-            for number in range(0, count, AT_ONCE):
+            for turn in itertools.count():
+                if counts["trials"] >= count:
+                    break
                 # The kill switch ends all of them: it has a turn of its own.
-                at_once = 1 if number % (4 * AT_ONCE) == 0 else AT_ONCE
+                at_once = AT_ONCE if turn % 4 else 1
                 many = [
                     _trial(http, urls, key, random.Random(dice.random()), whole=at_once == 1)
                     for _ in range(at_once)
