@@ -19,7 +19,7 @@ from tests.outside.walk import Step, Walk
 from tests.support.server import Server
 
 # What answers hold that is secret, and made by the server.
-MADE = frozenset({"plaintextBase64", "secretBase64", "randomBase64"})
+MADE = frozenset({"plaintextBase64", "secretBase64", "randomBase64", "token"})
 CONTEXT = "context-canary-" + secrets.token_hex(8)
 REFUSED_CONTEXT = "context-refused-" + secrets.token_hex(8)
 
@@ -91,7 +91,7 @@ def made_by(answer: httpx.Response) -> Iterator[tuple[str, bytes]]:
     """Yield what the server gave away on purpose."""
     told = answer.json() if answer.headers.get("content-type") == "application/json" else {}
     for name in MADE & told.keys():
-        yield name, base64.b64decode(told[name])
+        yield name, signature(told[name]) if name == "token" else base64.b64decode(told[name])
 
 
 def without_gifts(answer: httpx.Response) -> bytes:

@@ -47,6 +47,7 @@ class Walk:
         self._secrets()
         self._imports()
         self._lists()
+        self._agents()
         self._lifecycle()
 
     def refusals(self) -> None:
@@ -143,6 +144,18 @@ class Walk:
         for page in ("healthz", "livez", "readyz", "metrics"):
             self._get(page, f"/{page}")
         self._get("plugins", "/v1/plugins")
+
+    def _agents(self) -> None:
+        key_id = self._active(AES)
+        # A scope is a rule: it is kept and shown as it is, unlike a context that comes with a payload.
+        scope = {"keys": [key_id], "operations": ["Encrypt"], "context": {"walk": "agent"}}
+        wanted = {"label": "walk", "scopes": [scope], "ttlSeconds": 60}
+        agent_id = self._ask("issueAgent", "POST", "/v1/agents", wanted)["id"]
+        self._get("listAgents", "/v1/agents")
+        self._get("getAgent", f"/v1/agents/{agent_id}")
+        because = {"reason": "walk"}
+        self._ask("revokeAgent", "POST", f"/v1/agents/{agent_id}/revoke", because)
+        self._ask("revokeAgents", "POST", "/v1/agents/revoke", {"parent": "alice"})
 
     def _lifecycle(self) -> None:
         key_id = self._active(AES)
