@@ -67,7 +67,7 @@ async def test_nothing_acknowledged_is_lost_and_nothing_is_unaudited(
 async def test_it_turns_red_when_answers_leave_before_the_commit(
     tmp_path: Path, faults: Faults
 ) -> None:
-    bug = "tests.faults.planted:answers_first"
+    bug = "tests.faults.planted:answers_first=300"
     with pytest.raises(BrokenPromiseError, match="lost") as noticed:
         await kill_rounds(SQLITE, tmp_path / "data", faults, 2, bug)
     faults.red("R1", FAULT, "answers before the commit", str(noticed.value))

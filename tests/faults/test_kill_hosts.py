@@ -56,7 +56,7 @@ async def test_nothing_acknowledged_is_lost_and_nothing_is_unaudited(
 async def test_it_turns_red_when_answers_leave_before_the_commit(
     tmp_path: Path, faults: Faults, postgres: str
 ) -> None:
-    bug = "tests.faults.planted:answers_first"
+    bug = "tests.faults.planted:answers_first=300"
     stores = [postgres_store(postgres)] * 2
     with pytest.raises(BrokenPromiseError, match="lost") as noticed:
         await kill_rounds(stores, tmp_path / "hosts", faults, 1, bug)
