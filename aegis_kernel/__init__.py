@@ -97,9 +97,11 @@ from aegis_kernel.spi.root_of_trust import (
     MaterialKeeper,
     OpenKey,
     RootOfTrust,
+    Sealer,
 )
 from aegis_kernel.spi.settings import Env, SettingsSection, read_section, variables_of
 from aegis_kernel.spi.telemetry import OUTCOMES, Exposition, Observation, SinkLag, Telemetry
+from aegis_kernel.spi.threads import BoundedThreads
 
 __all__ = [
     "CONTEXT_MISMATCH",
@@ -124,6 +126,7 @@ __all__ = [
     "BadRequestError",
     "Binding",
     "BootError",
+    "BoundedThreads",
     "Circumstances",
     "Clock",
     "Committed",
@@ -194,6 +197,7 @@ __all__ = [
     "Record",
     "ReplaceMaterial",
     "RootOfTrust",
+    "Sealer",
     "Secret",
     "SettingsError",
     "SettingsSection",

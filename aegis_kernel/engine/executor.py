@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from aegis_kernel.domain.errors import UnavailableError
+from aegis_kernel.spi.threads import BoundedThreads
 
 Result = TypeVar("Result")
 
@@ -19,8 +17,8 @@ class BoundedExecutor:
     """
 
     def __init__(self, threads: int, waiting: int) -> None:
-        self._short = _Lane("aegis-work", threads, waiting)
-        self._long = _Lane("aegis-long-work", threads, waiting)
+        self._short = BoundedThreads("aegis-work", threads, waiting)
+        self._long = BoundedThreads("aegis-long-work", threads, waiting)
 
     async def run(self, work: Callable[..., Result], *arguments: Any) -> Result:
         """Return `work(*arguments)`, run in a thread. Raises UnavailableError when the lane is full."""
@@ -34,26 +32,3 @@ class BoundedExecutor:
         """Wait for what runs, drop what waits."""
         self._short.close()
         self._long.close()
-
-
-class _Lane:
-    def __init__(self, name: str, threads: int, waiting: int) -> None:
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
-        self._room = waiting
-
-    async def run(self, work: Callable[..., Result], *arguments: Any) -> Result:
-        if self._room <= 0:
-            raise UnavailableError("Too much slow work is waiting; try again in a moment")
-        self._room -= 1
-        running = asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)
-        running.add_done_callback(self._make_room)
-        # Shielded: who gives up waiting frees no thread, so its room stays taken until it is done.
-        return await asyncio.shield(running)
-
-    def _make_room(self, done: asyncio.Future[Any]) -> None:
-        self._room += 1
-        if not done.cancelled():
-            done.exception()  # seen, also where nobody waits for it any more
-
-    def close(self) -> None:
-        self._pool.shutdown(wait=True, cancel_futures=True)

@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
+from aegis_kernel.spi.root_of_trust import Sealer
 from aegis_kernel.spi.settings import Section, SettingsSection
 
 Result = TypeVar("Result")
@@ -38,13 +39,17 @@ class Executor(Protocol):
 
 
 class PluginContext(msgspec.Struct, frozen=True, kw_only=True):
-    """A plugin's own settings section, and the services it may use."""
+    """A plugin's own settings section, and the services it may use.
+
+    `sealer` is there for roots of trust, where AEGIS_SEAL_KIND names one; it is open before they are.
+    """
 
     settings: SettingsSection
     clock: Clock
     executor: Executor
     data_dir: Path
     dev_mode: bool
+    sealer: Sealer | None = None
 
     def section(self, kind: type[Section]) -> Section:
         """Return the settings as the section type that the plugin declared."""

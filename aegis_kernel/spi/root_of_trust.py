@@ -23,6 +23,7 @@ __all__ = [
     "MaterialKeeper",
     "OpenKey",
     "RootOfTrust",
+    "Sealer",
 ]
 
 
@@ -194,6 +195,14 @@ class RootOfTrust(Provider, Protocol):
         """
         return None
 
+    @property
+    def external(self) -> bool:
+        """Whether `create` makes something outside the journal, which a crash could leave orphaned.
+
+        The kernel then commits an intent first, and has what no commit names discarded.
+        """
+        return False
+
     def supports(
         self, spec: KeySpec, operation: Operation, algorithm: SignatureAlgorithm | None = None
     ) -> bool:
@@ -205,8 +214,29 @@ class RootOfTrust(Provider, Protocol):
         ...
 
     async def create(self, spec: KeySpec, binding: Binding) -> Material:
-        """Return new material, bound to `binding`. Raises BadRequestError if unsupported."""
+        """Return new material, bound to `binding`. Raises BadRequestError if unsupported.
+
+        An external root names what it makes by `binding`; asked again for the same binding it
+        returns the same key, made by the first call or by one whose answer was lost.
+        """
         ...
+
+    async def discard(self, binding: Binding) -> None:
+        """Destroy what `create` made for `binding`, if anything, because no commit names it.
+
+        Only external roots are asked, at least once. What was registered stays. Raises
+        UnavailableError while the backend is away; then it is asked again.
+        """
+        raise NotImplementedError("an external root of trust discards")
+
+    async def register(self, reference: str, binding: Binding) -> Material:
+        """Return as material the backend's own key `reference`, found fit for `binding.spec`.
+
+        No key material moves, and `destroy` leaves that key alone. `reference` is what the backend
+        calls it (an ARN, a name, a label), 1 to 2,048 characters. Raises BadRequestError where
+        there is no such key, where it is of another kind, and where the root registers none.
+        """
+        raise BadRequestError("This root of trust registers no existing keys")
 
     async def create_wrapping_key(self, binding: TokenBinding) -> WrappingKey:
         """Return a new key to wrap imports under, which serves for `binding` and for nothing else.
@@ -240,7 +270,26 @@ class RootOfTrust(Provider, Protocol):
         raise BadRequestError("This key's root of trust generates no data key pairs")
 
     async def destroy(self, material: Material) -> None:
-        """Destroy what the root itself holds of it; the journal deletes its own row afterwards."""
+        """Destroy what the root itself holds of it; the journal deletes its own row afterwards.
+
+        Returning means that the backend has confirmed it; what is gone already is no error. Raises
+        UnavailableError while the backend is away: the destruction stays pending and is tried again.
+        """
+        ...
+
+
+@runtime_checkable
+class Sealer(Protocol):
+    """Optional, beside RootOfTrust: seals the master key of another root, which then lies nowhere
+    unprotected."""
+
+    async def seal(self, secret: Secret, label: bytes) -> bytes:
+        """Return `secret`, at most 4,096 bytes, sealed under a key of the backend and bound to
+        `label`. Raises UnavailableError while the backend is away."""
+        ...
+
+    async def unseal(self, sealed: bytes, label: bytes) -> Secret:
+        """Return what `seal` sealed with this `label`. Raises DecryptionFailedError for all else."""
         ...
 
 

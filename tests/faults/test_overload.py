@@ -139,7 +139,7 @@ async def test_who_is_let_in_is_served_in_time_and_the_others_are_told(
     tmp_path: Path, faults: Faults
 ) -> None:
     seen = await overloaded(
-        tmp_path / "data", faults.of(1.5, 20.0), faults.of(0.5, 0.8), slow=faults.of(2.0, 0.0)
+        tmp_path / "data", faults.of(1.5, 20.0), faults.of(0.5, 0.6), slow=faults.of(2.0, 0.0)
     )
     assert seen.refused > 0
     assert seen.grown < GROWTH_MIB
