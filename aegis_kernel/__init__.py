@@ -94,11 +94,10 @@ from aegis_kernel.spi.root_of_trust import (
     Encapsulated,
     KeyPair,
     Material,
-    MaterialKeeper,
     OpenKey,
     RootOfTrust,
-    Sealer,
 )
+from aegis_kernel.spi.sealing import MaterialKeeper, Sealer
 from aegis_kernel.spi.settings import Env, SettingsSection, read_section, variables_of
 from aegis_kernel.spi.telemetry import OUTCOMES, Exposition, Observation, SinkLag, Telemetry
 from aegis_kernel.spi.threads import BoundedThreads

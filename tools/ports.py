@@ -17,10 +17,12 @@ SPI = Path(__file__).parents[1] / "aegis_kernel" / "spi"
 MODULES = (
     "hooks",
     "context",
+    "threads",
     "settings",
     "provider",
     "material",
     "root_of_trust",
+    "sealing",
     "imports",
     "journal",
     "journal_backup",

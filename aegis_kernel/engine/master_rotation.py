@@ -18,7 +18,8 @@ from aegis_kernel.domain.errors import ConflictError, InternalError, Unavailable
 from aegis_kernel.engine.masters import Commit, Masters
 from aegis_kernel.engine.material_rows import BoundRow, material_pages
 from aegis_kernel.spi.journal import Entry, Journal, ReplaceMaterial
-from aegis_kernel.spi.root_of_trust import MaterialKeeper, RootOfTrust
+from aegis_kernel.spi.root_of_trust import RootOfTrust
+from aegis_kernel.spi.sealing import MaterialKeeper
 
 _ATTEMPTS = 8
 _RUNNING = "A rotation of the master key is running"

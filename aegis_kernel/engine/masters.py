@@ -12,7 +12,8 @@ from aegis_kernel.domain.errors import BootError, UnavailableError
 from aegis_kernel.domain.lifecycle import Operation
 from aegis_kernel.engine.records import Scribe
 from aegis_kernel.spi.journal import Append, Committed, Conflict, Entry, Journal
-from aegis_kernel.spi.root_of_trust import MaterialKeeper, RootOfTrust
+from aegis_kernel.spi.root_of_trust import RootOfTrust
+from aegis_kernel.spi.sealing import MaterialKeeper
 
 STREAM = "system/master"
 # How long a process may not know that another has rotated, where several share a journal.

@@ -16,7 +16,8 @@ from aegis_kernel.engine.providers import Providers, ask_all
 from aegis_kernel.engine.records import Scribe
 from aegis_kernel.engine.settings import Settings
 from aegis_kernel.spi.context import Clock
-from aegis_kernel.spi.root_of_trust import MaterialKeeper, RootOfTrust
+from aegis_kernel.spi.root_of_trust import RootOfTrust
+from aegis_kernel.spi.sealing import MaterialKeeper
 
 _log = logging.getLogger("aegis")
 

@@ -12,7 +12,8 @@ from aegis_kernel.domain.key import Key, KeyId, KeyVersion
 from aegis_kernel.engine.cache import BoundedCache
 from aegis_kernel.engine.checked_key import CheckedKey
 from aegis_kernel.spi.journal import Journal
-from aegis_kernel.spi.root_of_trust import Binding, MaterialKeeper, OpenKey, RootOfTrust
+from aegis_kernel.spi.root_of_trust import Binding, OpenKey, RootOfTrust
+from aegis_kernel.spi.sealing import MaterialKeeper
 
 
 class Opened(msgspec.Struct, frozen=True, gc=False):

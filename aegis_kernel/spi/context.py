@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
-from aegis_kernel.spi.root_of_trust import Sealer
+from aegis_kernel.spi.sealing import Sealer
 from aegis_kernel.spi.settings import Section, SettingsSection
 
 Result = TypeVar("Result")
@@ -41,7 +41,7 @@ class Executor(Protocol):
 class PluginContext(msgspec.Struct, frozen=True, kw_only=True):
     """A plugin's own settings section, and the services it may use.
 
-    `sealer` is there for roots of trust, where AEGIS_SEAL_KIND names one; it is open before they are.
+    `sealer` is there for roots of trust where the settings choose one; it is open before they are.
     """
 
     settings: SettingsSection

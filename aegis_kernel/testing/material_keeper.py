@@ -10,7 +10,8 @@ from aegis_kernel.domain.errors import BootError, InternalError
 from aegis_kernel.domain.key import KeyId
 from aegis_kernel.domain.secret import Secret
 from aegis_kernel.domain.spec import Algorithm, KeySpec
-from aegis_kernel.spi.root_of_trust import Binding, Material, MaterialKeeper, RootOfTrust
+from aegis_kernel.spi.root_of_trust import Binding, Material, RootOfTrust
+from aegis_kernel.spi.sealing import MaterialKeeper
 
 _SPEC = KeySpec(name="kept", algorithm=Algorithm.AES, size_bits=256)
 _BINDING = Binding(KeyId("8a3f1e25-6b0a-4f5d-8e92-1c4f6a83b2d9"), 1, _SPEC)
