@@ -30,7 +30,7 @@ from aegis_kernel.domain.errors import (
     UnavailableError,
 )
 from aegis_kernel.domain.key import Key, KeyId, KeyVersion
-from aegis_kernel.domain.lifecycle import LAW, PROCESS, PROTECT, KeyState, Operation, Usage
+from aegis_kernel.domain.lifecycle import LAW, PROCESS, PROTECT, KeyState, Operation
 from aegis_kernel.domain.principal import Principal, PrincipalKind, is_subject
 from aegis_kernel.domain.secret import Secret
 from aegis_kernel.domain.signature import MessageType, SignatureFormat, require_form
@@ -45,6 +45,7 @@ from aegis_kernel.domain.spec import (
     ParameterSet,
     SignatureAlgorithm,
 )
+from aegis_kernel.domain.usage import Usage
 from aegis_kernel.spi.audit_sink import AuditSink
 from aegis_kernel.spi.authenticator import Authenticated, Authenticator, Headers, TokenIssuer
 from aegis_kernel.spi.authorizer import Authorizer, Circumstances, Decision

@@ -23,7 +23,7 @@ _NOTES = (
     "The ledger holds neither the groups of a principal nor the encryption context of a request: "
     "a decision that depends on them is counted as unknown; --groups says what groups there were.",
     "Keys are taken as they were then: owner, name, state and tags.",
-    "What a grant allowed is shown as if only the policies had been asked.",
+    "What a grant allowed stays allowed, unless the policies would forbid it.",
 )
 
 

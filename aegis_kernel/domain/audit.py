@@ -35,6 +35,8 @@ _RENAMED: Mapping[Operation, str] = {
     Operation.ISSUE_AGENT: "AgentIssued",
     Operation.REVOKE_AGENT: "AgentRevoked",
     Operation.REVOKE_AGENTS: "AgentsRevoked",
+    Operation.CREATE_GRANT: "GrantCreated",
+    Operation.RETIRE_GRANT: "GrantRetired",
 }
 
 AUDIT_OP: Mapping[Operation, str] = MappingProxyType(
@@ -61,8 +63,9 @@ class AuditRecord(
     `ts` is RFC 3339 UTC with milliseconds; `event_id` is a UUIDv7, fixed before the first try to
     commit. `outcome` is "Success", an error code, "InvalidSignature" or "InvalidMac". With a `mode`,
     nothing was done. `count` is how many the record stands for. `parent` is who issued the agent that
-    asks, `agent_id` the agent that it is about. No context value, payload or
-    material ever stands here.
+    asks, `agent_id` the agent that it is about. `grant_id` is the grant that it is about or that
+    allowed it, `destination_grant_id` the one that allowed it for the second key. No context value,
+    payload or material ever stands here.
     """
 
     ts: str
@@ -84,5 +87,7 @@ class AuditRecord(
     source_ip: str | None = None
     parent: str | None = None
     agent_id: str | None = None
+    grant_id: str | None = None
+    destination_grant_id: str | None = None
     count: int | None = None
     mode: Mode | None = None

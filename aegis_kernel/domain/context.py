@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from aegis_kernel.domain.errors import BadRequestError
 
@@ -11,6 +11,14 @@ MAX_BYTES = 8 * 1024
 
 _LABEL = b"aegis-ctx-v1\x00"
 _EMPTY = _LABEL + bytes(4)
+
+
+def have_pairs(contexts: Sequence[Mapping[str, str]], pairs: Mapping[str, str]) -> bool:
+    """Return whether there are contexts that all have all `pairs`; no pairs ask for no context."""
+    if not pairs:
+        return True
+    wanted = pairs.items()
+    return bool(contexts) and all(wanted <= context.items() for context in contexts)
 
 
 def canonical_bytes(context: Mapping[str, str] | None) -> bytes:

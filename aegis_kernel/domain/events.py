@@ -10,6 +10,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
+from aegis_kernel.domain.grant import Grant, GrantId, with_grant, with_retired
 from aegis_kernel.domain.key import Key, KeyId, KeyVersion
 from aegis_kernel.domain.lifecycle import KeyState
 from aegis_kernel.domain.rotation import RotationPolicy
@@ -98,6 +99,15 @@ class RotationAnnounced(_Event, frozen=True, tag="RotationAnnounced"):
     version: int
 
 
+class GrantCreated(_Event, frozen=True, tag="GrantCreated"):
+    grant: Grant
+
+
+class GrantRetired(_Event, frozen=True, tag="GrantRetired"):
+    id: GrantId
+    reason: str | None = None
+
+
 Event = (
     KeyCreated
     | KeyActivated
@@ -113,6 +123,8 @@ Event = (
     | VersionCompromised
     | KeyUpdated
     | RotationAnnounced
+    | GrantCreated
+    | GrantRetired
 )
 
 
@@ -250,4 +262,8 @@ _FOLDS: Mapping[type[Any], Callable[[Key, Any], Key]] = {
     VersionCompromised: _version_compromised,
     KeyUpdated: _updated,
     RotationAnnounced: lambda key, event: replace(key, announced_version=event.version),
+    GrantCreated: lambda key, event: replace(key, grants=with_grant(key.grants, event.grant)),
+    GrantRetired: lambda key, event: replace(
+        key, grants=with_retired(key.grants, event.id, event.at)
+    ),
 }

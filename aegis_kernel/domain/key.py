@@ -9,6 +9,7 @@ from typing import NewType
 
 import msgspec
 
+from aegis_kernel.domain.grant import Grant
 from aegis_kernel.domain.lifecycle import PROCESSABLE_VERSION_STATES, KeyState
 from aegis_kernel.domain.rotation import RotationPolicy
 from aegis_kernel.domain.spec import KeySpec
@@ -67,6 +68,7 @@ class Key(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     description: str | None = None
     rotation_policy: RotationPolicy | None = None
     announced_version: int | None = None
+    grants: tuple[Grant, ...] = ()
 
     @property
     def current_version(self) -> int:
@@ -75,3 +77,7 @@ class Key(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def version(self, number: int) -> KeyVersion | None:
         """Return that version, or None if the key never had it."""
         return self.versions[number - 1] if 1 <= number <= len(self.versions) else None
+
+    def grant(self, grant_id: str) -> Grant | None:
+        """Return that grant, or None if the key has none, or none any more."""
+        return next((grant for grant in self.grants if grant.id == grant_id), None)

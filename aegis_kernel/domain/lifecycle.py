@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from aegis_kernel.domain.errors import IllegalOperationError
+from aegis_kernel.domain.usage import Usage
 
 if TYPE_CHECKING:
     from aegis_kernel.domain.key import Key, KeyVersion
@@ -81,28 +82,9 @@ class Operation(StrEnum):
     LIST_AGENTS = "ListAgents"
     REVOKE_AGENT = "RevokeAgent"
     REVOKE_AGENTS = "RevokeAgents"
-
-
-class Usage(StrEnum):
-    """What a key may be created for: the names of operations, and of one format."""
-
-    SIGN = "sign"
-    VERIFY = "verify"
-    ENCRYPT = "encrypt"
-    DECRYPT = "decrypt"
-    WRAP = "wrap"
-    UNWRAP = "unwrap"
-    GENERATE_DATA_KEY = "generateDataKey"
-    GENERATE_DATA_KEY_WRAPPED_ONLY = "generateDataKeyWrappedOnly"
-    GENERATE_DATA_KEY_PAIR = "generateDataKeyPair"
-    GENERATE_DATA_KEY_PAIR_WRAPPED_ONLY = "generateDataKeyPairWrappedOnly"
-    REENCRYPT = "reEncrypt"
-    MAC = "mac"
-    VERIFY_MAC = "verifyMac"
-    DERIVE = "derive"
-    ENCAPSULATE = "encapsulate"
-    DECAPSULATE = "decapsulate"
-    WRAP_RFC5649 = "wrapRfc5649"
+    CREATE_GRANT = "CreateGrant"
+    LIST_GRANTS = "ListGrants"
+    RETIRE_GRANT = "RetireGrant"
 
 
 class Scheduled(Enum):
@@ -169,6 +151,10 @@ LAW: Mapping[Operation, Rule] = MappingProxyType(
         Operation.ANNOUNCE_ROTATION: Rule("announce the rotation of", _ACTIVE),
         Operation.SET_ALIAS: Rule("set an alias of", _LIVE, True, Scheduled.EITHER),
         Operation.DELETE_ALIAS: Rule("delete an alias of", _ANY, True, Scheduled.EITHER),
+        # who else may use it
+        Operation.CREATE_GRANT: Rule("grant the use of", _UNHARMED),
+        Operation.RETIRE_GRANT: Rule("retire a grant of", _ANY, True, Scheduled.EITHER),
+        Operation.LIST_GRANTS: Rule("list the grants of", _ANY, True, Scheduled.EITHER),
         # without a key, so no state refuses them
         Operation.CREATE: Rule("create", frozenset()),
         Operation.LIST: Rule("list", frozenset()),

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from aegis_kernel.domain.context import have_pairs
 from aegis_kernel.domain.errors import BadRequestError
 from aegis_kernel.domain.key import KeyId, parse_key_id
 from aegis_kernel.domain.lifecycle import LAW, USAGES, Operation
@@ -84,7 +85,7 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             has_key = operation in _KEYLESS
         else:
             has_key = key_id in self.keys or ANY_KEY in self.keys
-        return has_key and self._matches(contexts)
+        return has_key and have_pairs(contexts, self.context)
 
     def is_outside(self, wider: Sequence[Scope]) -> bool:
         """Return whether some part of this scope can never be allowed under the scopes `wider`."""
@@ -101,12 +102,6 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             and (key_id == ANY_KEY or ANY_KEY in self.keys or key_id in self.keys)
             and all(context.get(name, value) == value for name, value in self.context.items())
         )
-
-    def _matches(self, contexts: Sequence[Mapping[str, str]]) -> bool:
-        if not self.context:
-            return True
-        pairs = self.context.items()
-        return bool(contexts) and all(pairs <= context.items() for context in contexts)
 
 
 def require_sound(scopes: Sequence[Scope]) -> None:

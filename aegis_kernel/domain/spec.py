@@ -33,7 +33,7 @@ from aegis_kernel.domain.algorithms import (
     WrapFormat,
 )
 from aegis_kernel.domain.errors import BadRequestError
-from aegis_kernel.domain.lifecycle import Usage
+from aegis_kernel.domain.usage import Usage
 
 __all__ = [
     "CURVES",

@@ -10,10 +10,11 @@ import msgspec
 from aegis_kernel.domain.errors import UnavailableError
 from aegis_kernel.domain.events import Event, KeyActivated, KeyCreated, KeyUpdated
 from aegis_kernel.domain.key import Key, KeyId, key_stream
-from aegis_kernel.domain.lifecycle import Operation, Usage
+from aegis_kernel.domain.lifecycle import Operation
 from aegis_kernel.domain.principal import SYSTEM_SUBJECT
 from aegis_kernel.domain.rotation import RotationPolicy
 from aegis_kernel.domain.spec import Algorithm, Curve, KeySpec
+from aegis_kernel.domain.usage import Usage
 from aegis_kernel.engine import masters
 from aegis_kernel.engine.masters import Commit, Masters
 from aegis_kernel.engine.records import Scribe

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import msgspec
 from msgspec.structs import replace
 
 from aegis_kernel.domain.alias import Alias
@@ -19,24 +18,16 @@ from aegis_kernel.domain.principal import SYSTEM_SUBJECT, PrincipalKind
 from aegis_kernel.engine.agents import FAMILY as AGENTS
 from aegis_kernel.engine.agents import PRINCIPALS, Agents
 from aegis_kernel.engine.authentication import REFUSED
+from aegis_kernel.engine.grants import Counted, Grants, is_one_key, lift
 from aegis_kernel.engine.job import Job
 from aegis_kernel.engine.operations.declaration import Caller
+from aegis_kernel.engine.permission import Permission, joined
 from aegis_kernel.engine.policies import STREAM as POLICY
 from aegis_kernel.engine.policies import Policies
 from aegis_kernel.engine.standing import Standing
 from aegis_kernel.engine.streams import View
 from aegis_kernel.spi.authorizer import Authorizer, Circumstances, Decision
 from aegis_kernel.spi.context import Clock
-from aegis_kernel.spi.journal import Append
-
-
-class Permission(msgspec.Struct, frozen=True, gc=False):
-    """Why a request is allowed, and what its commit appends for having been allowed."""
-
-    reason: str
-    expects: tuple[tuple[str, int], ...] = ()
-    appends: tuple[Append, ...] = ()
-
 
 _BY_KERNEL = Permission("the kernel itself")
 _ABOVE = ", as an agent above it has them"
@@ -58,12 +49,18 @@ class Authority:
     """Owned by the kernel. The pipeline asks it in step 3, for every key that a request names."""
 
     def __init__(
-        self, authorizer: Authorizer, clock: Clock, policies: Policies, agents: Agents
+        self,
+        authorizer: Authorizer,
+        clock: Clock,
+        policies: Policies,
+        agents: Agents,
+        grants: Grants,
     ) -> None:
         self._authorizer = authorizer
         self._clock = clock
         self._policies = policies
         self._agents = agents
+        self._grants = grants
 
     async def stand(self, job: Job) -> Job:
         """Return the job with its caller's standing, read anew at every try where it has streams.
@@ -84,7 +81,7 @@ class Authority:
         return standing_as(job, replace(standing, expects=(*standing.expects, *policy)))
 
     async def permit(self, job: Job, view: View) -> Permission:
-        """Return why `job` is allowed.
+        """Return why `job` is allowed; a counted grant then is this job's alone until `settled`.
 
         Raises KeyNotFoundError or PermissionDeniedError, and UnauthorizedError for an agent that has
         ended.
@@ -92,11 +89,25 @@ class Authority:
         self.require_live(job.caller)
         about = job.declaration.belongs_to
         owner = None if about is None else await about(self._agents, job.caller, job.request)
-        permission = self._permit(job, job.key_id, view.key, owner)
-        further = job.declaration.further
+        said = self._permit(job, job.key_id, view.key, owner)
+        further, second = job.declaration.further, None
         if further is not None and view.further is not None:
-            self._permit(job, further.key_id(job.request), view.further.key)
-        return permission
+            second = self._permit(job, further.key_id(job.request), view.further.key)
+            if is_one_key(view):
+                second = None
+        if type(said) is Counted or type(second) is Counted:
+            return await self._grants.settle(job, said, second)
+        return said if second is None else joined(said, second)
+
+    def require_lasting(self, job: Job, permission: Permission) -> None:
+        """Raise PermissionDeniedError if the grants that allowed `job` have expired meanwhile."""
+        if permission.until is not None and self._clock.time() >= permission.until:
+            raise _denial(job, f"{permission.reason} expired")
+
+    def settled(self, event_id: str) -> None:
+        """Let others use the counted grants that the job of that record has used."""
+        if self._grants.turns.held:
+            self._grants.turns.give_back(event_id)
 
     def require_live(self, caller: Caller) -> None:
         """Raise UnauthorizedError, as for any bad credential, if `caller` is an agent that has ended."""
@@ -129,7 +140,7 @@ class Authority:
         return self._authorizer.decide(caller.acts_for, operation, key, circumstances)
 
     def may_read(self, caller: Caller, key: Key) -> bool:
-        """Return whether a list may show `key` to `caller`."""
+        """Return whether a list may show `key` to `caller`. No grant shows a key in lists."""
         return not _is_hidden(key) and self.decide(caller, Operation.GET, key).allowed
 
     def readable_owner(self, caller: Caller) -> str | None:
@@ -145,21 +156,20 @@ class Authority:
 
     def _permit(
         self, job: Job, key_id: KeyId | Alias | None, key: Key | None, belongs_to: str | None = None
-    ) -> Permission:
+    ) -> Permission | Counted:
         by_kernel = job.declaration.by_kernel
         if key_id is not None and (key is None or (_is_hidden(key) and not by_kernel)):
             raise KeyNotFoundError(f"No key {key_id}")
         if by_kernel:
             return _BY_KERNEL
-        operation = job.declaration.name
-        decision = self.decide(job.caller, operation, key, job.request, belongs_to)
-        if not decision.allowed:
-            raise PermissionDeniedError(
-                f"{job.caller.principal.subject} is not permitted to {LAW[operation].phrase}"
-                f"{'' if operation in _WITHOUT_A_KEY else ' this key'}",
-                reason=decision.reason,
-            )
-        return Permission(decision.reason)
+        decision = self.decide(job.caller, job.declaration.name, key, job.request, belongs_to)
+        if decision.allowed:
+            return Permission(decision.reason)
+        denial = _denial(job, decision.reason)
+        if decision.final or key is None or not key.grants:
+            raise denial
+        now, contexts = self._clock.time(), _contexts(job.request)
+        return lift(denial, key, job, contexts, now)
 
     def _ended(self, caller: Caller) -> str | None:
         standing = caller.standing
@@ -172,6 +182,15 @@ class Authority:
 def standing_as(job: Job, standing: Standing) -> Job:
     """Return the job of a caller with that standing."""
     return replace(job, caller=replace(job.caller, standing=standing))
+
+
+def _denial(job: Job, reason: str) -> PermissionDeniedError:
+    operation = job.declaration.name
+    return PermissionDeniedError(
+        f"{job.caller.principal.subject} is not permitted to {LAW[operation].phrase}"
+        f"{'' if operation in _WITHOUT_A_KEY else ' this key'}",
+        reason=reason,
+    )
 
 
 def _outside(

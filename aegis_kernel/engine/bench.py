@@ -15,6 +15,7 @@ from aegis_kernel.domain.spec import KeySpec
 from aegis_kernel.engine.agent_tokens import AgentTokens
 from aegis_kernel.engine.agents import Agents
 from aegis_kernel.engine.aliases import Aliases
+from aegis_kernel.engine.grants import Grants
 from aegis_kernel.engine.opened import Opened, OpenedKeys
 from aegis_kernel.engine.streams import Streams
 from aegis_kernel.engine.usage import UsageCounter
@@ -50,6 +51,7 @@ class Bench:
         aliases: Aliases,
         agents: Agents,
         agent_tokens: AgentTokens,
+        grants: Grants,
         usage: UsageCounter,
         destruction: Destruction,
         dev_mode: bool,
@@ -63,6 +65,7 @@ class Bench:
         self.aliases = aliases
         self.agents = agents
         self.agent_tokens = agent_tokens
+        self.grants = grants
         self.usage = usage
         self.destruction = destruction
         self.dev_mode = dev_mode

@@ -15,7 +15,7 @@ from aegis_kernel.spi.authorizer import Authorizer, Circumstances, Decision
 
 AUTHENTICATE_SECONDS = 5.0
 
-_BROKEN = Decision(allowed=False, reason="the authorizer failed")
+_BROKEN = Decision(allowed=False, reason="the authorizer failed", final=True)
 
 
 def guarded_authorizer(providers: Providers, faults: Faults) -> Authorizer:

@@ -21,6 +21,7 @@ from aegis_kernel.engine.commit import Committer
 from aegis_kernel.engine.delivery import Delivery, SinkFeed
 from aegis_kernel.engine.executor import BoundedExecutor
 from aegis_kernel.engine.faults import Faults
+from aegis_kernel.engine.grants import Grants
 from aegis_kernel.engine.guards import (
     GuardedAuthenticator,
     guarded_authenticators,
@@ -165,7 +166,8 @@ class Kernel:
         self.policies = build_policies(providers, self._committer.commit, scribe)
         authorizer = guarded_authorizer(providers, self._faults)
         agents = Agents(journal, settings.cache_keys)
-        authority = Authority(authorizer, clock, self.policies, agents)
+        grants = Grants(journal, clock)
+        authority = Authority(authorizer, clock, self.policies, agents, grants)
         streams = Streams(journal, settings.cache_keys)
         aliases = Aliases(journal, streams, settings.cache_keys)
         self.usage = UsageCounter(journal, self._committer, clock, settings.usage_seconds)
@@ -181,6 +183,7 @@ class Kernel:
             aliases=aliases,
             agents=agents,
             agent_tokens=agent_tokens,
+            grants=grants,
             usage=self.usage,
             destruction=Destruction(settings.destroy_days, 0 if self.settings.dev_mode else 7),
             dev_mode=self.settings.dev_mode,

@@ -21,7 +21,7 @@ from aegis_kernel.engine import dry_run, idempotency, masters
 from aegis_kernel.engine.acting import Stage
 from aegis_kernel.engine.aliases import FAMILY as ALIASES
 from aegis_kernel.engine.aliases import Aliases
-from aegis_kernel.engine.authority import Authority, Permission
+from aegis_kernel.engine.authority import Authority
 from aegis_kernel.engine.bench import Bench
 from aegis_kernel.engine.commit import Committer
 from aegis_kernel.engine.job import (
@@ -40,6 +40,7 @@ from aegis_kernel.engine.job import (
 from aegis_kernel.engine.limits import LimitReachedError, Limits
 from aegis_kernel.engine.observers import Observers
 from aegis_kernel.engine.operations.declaration import Caller, Declaration, Effect, Terms
+from aegis_kernel.engine.permission import Permission
 from aegis_kernel.engine.records import Scribe
 from aegis_kernel.engine.streams import Streams, View, append
 from aegis_kernel.spi.journal import Conflict, Entry, IdempotencyRow, PutMaterial, Record
@@ -109,6 +110,7 @@ class Pipeline:
             outcome = error.code
             raise
         finally:
+            self._authority.settled(event_id)
             known = None if type(key_id) is Alias else key_id
             self._observers.end(watch, outcome, caller.principal, known, items)
 
@@ -191,6 +193,8 @@ class Pipeline:
         effect = await self._stage.act(job, view)
         if job.caller.standing is not None:
             self._authority.require_live(job.caller)  # it may have ended while it acted
+        if permission.until is not None:
+            self._authority.require_lasting(job, permission)
         return effect, permission
 
     async def _try(self, job: Job, view: View) -> Effect:
@@ -218,6 +222,8 @@ class Pipeline:
         self, job: Job, view: View, effect: Effect, permission: Permission | None, master: int
     ) -> tuple[Entry, View]:
         key_id = effect.key_id or id_of(job, view)
+        if permission is not None:
+            effect = permission.named_in(effect)
         record = self._scribe.effect(job.event_id, job.declaration.name, job.caller, key_id, effect)
         appends, after = effect.appends, view
         if effect.events:

@@ -149,7 +149,7 @@ class PolicyReplay:
         foreseen = await self._foresee(record)
         if foreseen.decision is None:
             self._unknown[foreseen.lacks or "something else"] += 1
-        elif foreseen.decision.allowed is (record.outcome != PermissionDeniedError.code):
+        elif _is_same(record, foreseen.decision):
             self._same += 1
         else:
             self._note(record, foreseen.decision)
@@ -240,6 +240,14 @@ async def replay(
     if not isinstance(authorizer, PolicyReader):
         raise BootError("the authorizer in AEGIS_AUTHZ_KIND has no policies; cedar has")
     return await PolicyReplay(journal, await authorizer.read(path), groups).run(since)
+
+
+def _is_same(record: AuditRecord, decision: Decision) -> bool:
+    """Return whether the request would have ended as it did. A grant lifts what is not final."""
+    was_allowed = record.outcome != PermissionDeniedError.code
+    has_grant = record.grant_id is not None or record.destination_grant_id is not None
+    would_be_lifted = was_allowed and has_grant and not decision.final
+    return decision.allowed is was_allowed or would_be_lifted
 
 
 def _until(events: tuple[Event, ...], began: int) -> Iterator[Event]:

@@ -1,8 +1,8 @@
 """What happened to keys after a backup and must not be undone by a restore, read from newer streams.
 
 A restore brings keys back as they were. What took rights away since then is done again before
-anything is served: compromises, destructions and their schedules, deactivations, suspensions. What
-gave rights is not: its material may be lost.
+anything is served: compromises, destructions and their schedules, deactivations, suspensions, retired
+grants and used ones. What gave rights is not: its material may be lost.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from aegis_kernel.domain.key import Key, KeyId
 from aegis_kernel.domain.lifecycle import KeyState, Operation
 from aegis_kernel.engine import policies
 from aegis_kernel.engine.reapplying_agents import reapply_agents
+from aegis_kernel.engine.reapplying_grants import reapply_uses, retirements
 from aegis_kernel.engine.records import Scribe
 from aegis_kernel.engine.streams import View, append, decode_snapshot
 from aegis_kernel.spi.journal import Append, Conflict, DeleteMaterial, Entry, Journal, Query
@@ -31,6 +32,7 @@ _OPERATIONS: Mapping[type[events.Event], Operation] = {
     events.DestructionScheduled: Operation.SCHEDULE_DESTRUCTION,
     events.KeyDeactivated: Operation.DEACTIVATE,
     events.KeyDisabled: Operation.DISABLE,
+    events.GrantRetired: Operation.RETIRE_GRANT,
 }
 
 
@@ -67,6 +69,8 @@ async def reapply(
                 since = tuple(_losses(view.key, decode_snapshot(found.stored.snapshot), now))
                 await _commit(restored, view, since, scribe)
                 done += [Reapplied(view.key.id, _OPERATIONS[type(event)]) for event in since]
+                for _ in await reapply_uses(restored, newer, view.key, scribe):
+                    done.append(Reapplied(view.key.id, Operation.RESTORE))
         more = page.more
     return tuple(done)
 
@@ -75,6 +79,7 @@ def _losses(then: Key, now: Key, at: datetime) -> Iterator[events.Event]:
     """Yield the events that take from `then` what the key has lost meanwhile."""
     if then.state is KeyState.DESTROYED:
         return
+    yield from retirements(then, now, at)
     yield from _compromises(then, now, at)
     if now.disabled and not then.disabled:
         yield events.KeyDisabled(at=at, reason="before the restore")

@@ -71,6 +71,8 @@ class Scribe:
                 destination_key_id=effect.destination_key_id,
                 destination_key_version=effect.destination_key_version,
                 agent_id=effect.agent_id,
+                grant_id=effect.grant_id,
+                destination_grant_id=effect.destination_grant_id,
                 parent=_parent(caller),
                 event_id=event_id,
                 request_id=caller.request_id,

@@ -10,12 +10,14 @@ from aegis_kernel.domain.agent import Agent, AgentEvent, fold_agent
 from aegis_kernel.domain.alias import AliasEvent, AliasTarget, fold_alias
 from aegis_kernel.domain.errors import AegisError, BootError
 from aegis_kernel.domain.events import Event, replay
+from aegis_kernel.domain.grant import GrantUsed, GrantUses, fold_use
 from aegis_kernel.domain.key import Key
 from aegis_kernel.domain.kill_switch import AgentsCut, KillSwitch, fold_cut
 from aegis_kernel.domain.lifecycle import KeyState
 from aegis_kernel.engine import masters, policies
 from aegis_kernel.engine.agents import decode_agent, decode_switch
 from aegis_kernel.engine.backup_file import Header
+from aegis_kernel.engine.grants import decode_uses
 from aegis_kernel.engine.master_rotation import keepers_of
 from aegis_kernel.engine.material_rows import BoundRow, material_pages
 from aegis_kernel.engine.usage import Counts
@@ -194,12 +196,21 @@ def _is_kill_switch(snapshot: bytes, events: Sequence[bytes]) -> bool:
     return switch == decode_switch(snapshot)
 
 
+def _is_grant(snapshot: bytes, events: Sequence[bytes]) -> bool:
+    stored = decode_uses(snapshot)
+    uses = GrantUses(key_id=stored.key_id)
+    for event in events:
+        uses = fold_use(uses, msgspec.json.decode(event, type=GrantUsed))
+    return uses == stored
+
+
 _FOLDS: Mapping[str, Callable[[bytes, Sequence[bytes]], bool]] = {
     "key": _is_key,
     "alias": _is_alias,
     "usage": _is_usage,
     "agent": _is_agent,
     "principal": _is_kill_switch,
+    "grant": _is_grant,
     masters.STREAM: _is_master,
     policies.STREAM: _is_policy,
 }

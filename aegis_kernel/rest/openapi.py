@@ -94,6 +94,10 @@ _IN_PATH: Mapping[str, _Object] = {
         "description": "The agent's id, in lower case with dashes.",
         "schema": {"type": "string", "pattern": f"^{UUID_PATTERN}$"},
     },
+    "grantId": {
+        "description": "The grant's id, in lower case with dashes.",
+        "schema": {"type": "string", "pattern": f"^{UUID_PATTERN}$"},
+    },
     "version": {
         "description": "The number of a version.",
         "schema": {"type": "integer", "minimum": 1, "maximum": 999_999_999},

@@ -9,8 +9,9 @@ from msgspec import UNSET, Meta, UnsetType
 
 from aegis_kernel.domain.errors import BadRequestError
 from aegis_kernel.domain.key import Key
-from aegis_kernel.domain.lifecycle import KeyState, Usage
+from aegis_kernel.domain.lifecycle import KeyState
 from aegis_kernel.domain.spec import Algorithm, Curve, KeySpec, ObjectType, ParameterSet
+from aegis_kernel.domain.usage import Usage
 from aegis_kernel.engine.operations.messages import KeyDetails
 from aegis_kernel.rest.schemas import (
     Description,

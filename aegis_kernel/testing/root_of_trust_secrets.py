@@ -8,9 +8,10 @@ import pytest
 from msgspec.structs import replace
 
 from aegis_kernel.domain.errors import BadRequestError
-from aegis_kernel.domain.lifecycle import Operation, Usage
+from aegis_kernel.domain.lifecycle import Operation
 from aegis_kernel.domain.secret import Secret
 from aegis_kernel.domain.spec import AgreementAlgorithm, Algorithm, KeySpec, MacAlgorithm
+from aegis_kernel.domain.usage import Usage
 from aegis_kernel.spi.root_of_trust import Binding, RootOfTrust
 from aegis_kernel.testing.keys import SPECS, Keys, damaged, refused, require_shut
 

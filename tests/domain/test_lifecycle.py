@@ -52,6 +52,9 @@ Update               P A D C .   yes  may
 AnnounceRotation     . A . . .   no   no
 SetAlias             P A D C .   yes  may
 DeleteAlias          P A D C X   yes  may
+CreateGrant          P A D . .   no   no
+RetireGrant          P A D C X   yes  may
+ListGrants           P A D C X   yes  may
 """
 
 ROWS = {

@@ -7,8 +7,9 @@ from msgspec.structs import replace
 
 from aegis_kernel.domain.errors import BadRequestError, IllegalOperationError
 from aegis_kernel.domain.key import Key
-from aegis_kernel.domain.lifecycle import LAW, USAGES, KeyState, Operation, Usage, permit
+from aegis_kernel.domain.lifecycle import LAW, USAGES, KeyState, Operation, permit
 from aegis_kernel.domain.spec import USAGES_OF, Algorithm, Curve, KeySpec
+from aegis_kernel.domain.usage import Usage
 from tests.domain.test_lifecycle import key_in
 
 MANAGEMENT = {
@@ -45,6 +46,9 @@ MANAGEMENT = {
     Operation.LIST_AGENTS,
     Operation.REVOKE_AGENT,
     Operation.REVOKE_AGENTS,
+    Operation.CREATE_GRANT,
+    Operation.LIST_GRANTS,
+    Operation.RETIRE_GRANT,
 }
 SIZE = {Algorithm.AES: 256, Algorithm.RSA: 2048, Algorithm.HMAC: 256}
 CURVE = {Algorithm.EC: Curve.P256, Algorithm.EDDSA: Curve.ED25519}

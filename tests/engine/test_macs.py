@@ -9,8 +9,8 @@ import pytest
 
 from aegis_kernel.domain.errors import BadRequestError, IllegalOperationError
 from aegis_kernel.domain.key import KeyId
-from aegis_kernel.domain.lifecycle import Usage
 from aegis_kernel.domain.spec import Algorithm, Curve, MacAlgorithm
+from aegis_kernel.domain.usage import Usage
 from aegis_kernel.engine import operations as op
 from aegis_kernel.engine.kernel import Kernel
 from aegis_kernel.engine.operations import messages as m

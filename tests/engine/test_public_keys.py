@@ -10,9 +10,9 @@ import pytest
 
 from aegis_kernel.domain.ciphertext import CiphertextFormat
 from aegis_kernel.domain.errors import IllegalOperationError
-from aegis_kernel.domain.lifecycle import Usage
 from aegis_kernel.domain.secret import Secret
 from aegis_kernel.domain.spec import Algorithm, Curve, ParameterSet
+from aegis_kernel.domain.usage import Usage
 from aegis_kernel.engine import operations as op
 from aegis_kernel.engine.kernel import Kernel
 from aegis_kernel.engine.operations import messages as m

@@ -20,9 +20,9 @@ from aegis_kernel.domain.errors import (
     PermissionDeniedError,
 )
 from aegis_kernel.domain.key import KeyId
-from aegis_kernel.domain.lifecycle import Usage
 from aegis_kernel.domain.secret import Secret
 from aegis_kernel.domain.spec import Algorithm, KeySpec
+from aegis_kernel.domain.usage import Usage
 from aegis_kernel.engine import operations as op
 from aegis_kernel.engine.job import expects_of, joined
 from aegis_kernel.engine.kernel import Kernel

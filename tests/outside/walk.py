@@ -48,6 +48,7 @@ class Walk:
         self._imports()
         self._lists()
         self._agents()
+        self._grants()
         self._lifecycle()
 
     def refusals(self) -> None:
@@ -156,6 +157,15 @@ class Walk:
         because = {"reason": "walk"}
         self._ask("revokeAgent", "POST", f"/v1/agents/{agent_id}/revoke", because)
         self._ask("revokeAgents", "POST", "/v1/agents/revoke", {"parent": "alice"})
+
+    def _grants(self) -> None:
+        key_id = self._active(AES)
+        wanted = {"grantee": "bob", "operations": ["Encrypt"], "context": {"walk": "grant"}}
+        grants = f"/v1/keys/{key_id}/grants"
+        limits = {"ttlSeconds": 60, "maxUses": 2}
+        grant = self._ask("createGrant", "POST", grants, wanted | limits, key_id=key_id)
+        self._get("listGrants", grants, key_id)
+        self._on("retireGrant", key_id, f"grants/{grant['id']}/retire", {"reason": "walk"})
 
     def _lifecycle(self) -> None:
         key_id = self._active(AES)

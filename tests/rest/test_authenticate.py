@@ -17,7 +17,7 @@ PUBLIC = ["/docs", "/docs/", "/docs/docs.yaml", "/docs/docs.json", "/healthz", "
 async def test_every_endpoint_needs_a_caller(stranger: httpx.AsyncClient, endpoint: object) -> None:
     method, path = (
         endpoint.method,
-        endpoint.path.format(id=ID, name="invoices", version=1, agentId=ID),
+        endpoint.path.format(id=ID, name="invoices", version=1, agentId=ID, grantId=ID),
     )  # type: ignore[attr-defined]
     response = await stranger.request(method, path)
     assert_refused(response, 401, "Unauthorized")

@@ -17,6 +17,7 @@ VALUES = {
     "name": "invoices",
     "version": "2",
     "agentId": "a1",
+    "grantId": "g1",
 }
 TABLE = [(endpoint.method, endpoint.path) for endpoint in ENDPOINTS]
 MISSED = Answer(404, b"the framework's", ())

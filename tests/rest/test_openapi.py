@@ -31,6 +31,9 @@ CONTRACT = {
     "PATCH /v1/keys/{id}": 200,
     "GET /v1/keys/{id}/versions": 200,
     "POST /v1/keys/{id}/versions/{version}/compromise": 200,
+    "POST /v1/keys/{id}/grants": 201,
+    "GET /v1/keys/{id}/grants": 200,
+    "POST /v1/keys/{id}/grants/{grantId}/retire": 200,
     "POST /v1/agents": 201,
     "GET /v1/agents": 200,
     "GET /v1/agents/{agentId}": 200,
@@ -180,6 +183,7 @@ def test_a_body_is_required_where_a_field_of_it_is(document: dict[str, Any]) -> 
     assert optional == {
         "activate", "deactivate", "disable", "enable", "cancel-destruction", "rotate",
         "encapsulate", "import", "PATCH /v1/keys/{id}", "POST /v1/agents/{agentId}/revoke",
+        "grants/{grantId}/retire",
     }  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from aegis_kernel.engine.operations.data_keys import (
 )
 from aegis_kernel.engine.operations.derive import DERIVE
 from aegis_kernel.engine.operations.encapsulation import DECAPSULATE, ENCAPSULATE
+from aegis_kernel.engine.operations.grants import CREATE_GRANT, LIST_GRANTS, RETIRE_GRANT
 from aegis_kernel.engine.operations.imports import CREATE_IMPORT_TOKEN, IMPORT
 from aegis_kernel.engine.operations.key_versions import COMPROMISE_VERSION, LIST_VERSIONS
 from aegis_kernel.engine.operations.macs import MAC, VERIFY_MAC
@@ -44,6 +45,7 @@ __all__ = [
     "COMPROMISE",
     "COMPROMISE_VERSION",
     "CREATE",
+    "CREATE_GRANT",
     "CREATE_IMPORT_TOKEN",
     "DEACTIVATE",
     "DECAPSULATE",
@@ -67,10 +69,12 @@ __all__ = [
     "LIST",
     "LIST_AGENTS",
     "LIST_ALIASES",
+    "LIST_GRANTS",
     "LIST_VERSIONS",
     "MAC",
     "RANDOM",
     "REENCRYPT",
+    "RETIRE_GRANT",
     "REVOKE_AGENT",
     "REVOKE_AGENTS",
     "ROTATE",

@@ -85,6 +85,8 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     destination_key_id: KeyId | None = None
     destination_key_version: int | None = None
     agent_id: str | None = None
+    grant_id: str | None = None
+    destination_grant_id: str | None = None
     details: KeyDetails = KeyDetails()
     expects: tuple[tuple[str, int], ...] = ()
     appends: tuple[Append, ...] = ()

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from aegis_kernel.domain.errors import BadRequestError, IllegalOperationError
 from aegis_kernel.domain.key import Key
-from aegis_kernel.domain.lifecycle import LAW, Operation, Usage
+from aegis_kernel.domain.lifecycle import LAW, Operation
+from aegis_kernel.domain.usage import Usage
 from aegis_kernel.engine.operations.declaration import Effect
 from aegis_kernel.engine.operations.messages import Decrypted, Encrypted, Unwrap, Wrap
 from aegis_kernel.engine.operations.versions import processable_version
